@@ -21,6 +21,9 @@ type Reducer interface {
 	Step(Event) Effects
 	// Room gives the bytes that may be submitted now; 0 or less is back-pressure.
 	Room() int
+	// Busy says that own entries are on their way and that an acknowledgement
+	// will come soon: a small open batch may wait for it and grow.
+	Busy() bool
 	// Tentative gives what is held but not delivered yet, in order.
 	Tentative() iter.Seq[*Batch]
 	// Status describes the state for people and reports; it allocates.

@@ -1,0 +1,70 @@
+package delta
+
+import (
+	"time"
+
+	"chatterbox/member"
+	"chatterbox/protocol"
+)
+
+// Config is all that a Delta is made from.
+type Config struct {
+	Self     member.ID       // this member's place in the list
+	Members  int             // members in the list, this one included
+	Identity member.Identity // of this life with its data; not 0
+	Life     uint64          // counts the starts with this data, from 1
+
+	// Tick is how often the Tick event comes. Default 10 ms: the doc on
+	// performance shows latency and cost of others.
+	Tick time.Duration
+	// Durable says that Effects.Append and Effects.Bound outlive a crash.
+	Durable bool
+	// Recovered is what an earlier life left in its journal; nil at the first.
+	Recovered *protocol.Recovered
+	// Fold keeps the application's state at the trimmed prefix, for snapshots.
+	// Nil keeps none.
+	Fold protocol.Fold
+	// Datagram says that links have no sessions: they start up and may lose,
+	// repeat and reorder. Otherwise a link is down until its Up event.
+	Datagram bool
+
+	// FirstContactWait is how long to wait for a first contact before
+	// appending alone. Default 500 ms: a restarted member must have the chance
+	// to learn that its place is taken.
+	FirstContactWait time.Duration
+	// KeepAlive is how often a silent member makes itself heard. Default
+	// 100 ms, and 5 ms for each member in larger clusters.
+	KeepAlive time.Duration
+	// MemoryBytesMax bounds the batches in memory. Default 192 MiB. An origin
+	// uses its share of it, so that the batches of all fit at everybody.
+	MemoryBytesMax int
+	// DrainFor bounds the backlog for a peer to what its measured rate can
+	// take in this time; 0 sets no such bound.
+	DrainFor time.Duration
+	// WindowBytesMax bounds what is in flight to one peer. Default 4 MiB.
+	WindowBytesMax int
+	// MessageBytesMax bounds the batches of one message. Default 64 KiB; a
+	// larger batch goes alone.
+	MessageBytesMax int
+	// AheadBytesMax bounds what of one stream is kept beyond a gap. Default
+	// WindowBytesMax.
+	AheadBytesMax int
+}
+
+func (c Config) withDefaults() Config {
+	set(&c.Tick, 10*time.Millisecond)
+	set(&c.FirstContactWait, 500*time.Millisecond)
+	set(&c.KeepAlive, max(100*time.Millisecond, time.Duration(c.Members)*5*time.Millisecond))
+	set(&c.MemoryBytesMax, 192<<20)
+	set(&c.WindowBytesMax, 4<<20)
+	set(&c.MessageBytesMax, 64<<10)
+	set(&c.AheadBytesMax, c.WindowBytesMax)
+	set(&c.Life, 1)
+	return c
+}
+
+func set[T int | uint64 | time.Duration](field *T, byDefault T) {
+	if *field == 0 {
+		*field = byDefault
+	}
+}
