@@ -57,13 +57,14 @@ type Event struct {
 
 // Effects are what a member must do next, in the order of the fields.
 type Effects struct {
-	Bound   clock.Time // not 0: make durable first that no later time was promised or given out
-	Append  []Batch    // make these durable first, own ones after sealing their header
-	Base    *Snapshot  // not nil: all up to it is stable and delivered, the journal may forget it
-	Send    []Envelope // then send these; they may be lost, repeated or reordered
-	Reset   *Snapshot  // not nil: the application starts from this state instead of its own
-	Deliver []Batch    // then hand these to the application, in this order
-	Release []Batch    // then give back a reference to each of these
+	Binding member.Binding // not nil: make durable first who is tied to which place
+	Bound   clock.Time     // not 0: make durable first that no later time was promised or given out
+	Append  []Batch        // make these durable first, own ones after sealing their header
+	Base    *Snapshot      // not nil: all up to it is stable and delivered, the journal may forget it
+	Send    []Envelope     // then send these; they may be lost, repeated or reordered
+	Reset   *Snapshot      // not nil: the application starts from this state instead of its own
+	Deliver []Batch        // then hand these to the application, in this order
+	Release []Batch        // then give back a reference to each of these
 }
 
 // Recovered is what a journal kept of an earlier life.
