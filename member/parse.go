@@ -1,0 +1,243 @@
+package member
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const listExample = `a JSON array such as ["127.0.0.1:3000", "127.0.0.1:3001"]`
+
+// listParser reads one peers file and gathers its mistakes. Positions are
+// byte offsets into data until they are told.
+type listParser struct {
+	name      string
+	data      []byte
+	list      List
+	starts    []int // where each element of list starts
+	mistakes  []error
+	untold    int            // mistakes beyond mistakesMax
+	names     map[string]int // name to its first member
+	addresses map[string]int // addressKey to its first member
+}
+
+func newListParser(data []byte, name string) *listParser {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors' mark of UTF-8
+	return &listParser{name: name, data: data, names: map[string]int{}, addresses: map[string]int{}}
+}
+
+func (p *listParser) result() (List, error) {
+	if p.untold > 0 {
+		p.mistakes = append(p.mistakes, fmt.Errorf("%s: and %d mistakes more", p.name, p.untold))
+	}
+	if err := errors.Join(p.mistakes...); err != nil {
+		return nil, err
+	}
+	return p.list, nil
+}
+
+func (p *listParser) mistake(at int, format string, args ...any) {
+	if len(p.mistakes) == mistakesMax {
+		p.untold++
+		return
+	}
+	line, column := p.position(at)
+	p.mistakes = append(p.mistakes, fmt.Errorf("%s:%d:%d: %s", p.name, line, column, fmt.Sprintf(format, args...)))
+}
+
+// position gives line and column, both from 1; a column is a character.
+func (p *listParser) position(at int) (line, column int) {
+	before := p.data[:min(at, len(p.data))]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[start:]) + 1
+}
+
+// parse checks first that the file is JSON at all, since only there are the
+// offsets of syntax errors reliable; from then on the decoder cannot fail.
+func (p *listParser) parse() {
+	if len(bytes.TrimSpace(p.data)) == 0 {
+		p.mistake(0, "the file is empty: write %s", listExample)
+		return
+	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(p.data, &whole); err != nil {
+		p.syntax(err)
+		return
+	}
+	dec := json.NewDecoder(bytes.NewReader(p.data))
+	if token, err := dec.Token(); err != nil || token != json.Delim('[') {
+		p.mistake(0, "the file holds %s: write %s", kindOf(whole), listExample)
+		return
+	}
+	p.elements(dec)
+	switch {
+	case len(p.list) == 0 && len(p.mistakes) == 0:
+		p.mistake(0, "the list has no member: write %s", listExample)
+	case len(p.list) > CountMax:
+		p.mistake(0, "the list has %d members, at most %d are possible", len(p.list), CountMax)
+	}
+}
+
+func (p *listParser) syntax(err error) {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		p.mistake(0, "%v: write %s", err, listExample)
+		return
+	}
+	at := max(int(syntax.Offset)-1, 0)
+	rest := strings.TrimSpace(string(p.data[min(at, len(p.data)):]))
+	advice := "write " + listExample
+	switch {
+	case strings.HasPrefix(syntax.Error(), "unexpected end"):
+		at, advice = len(p.data), `close each " and { and [ that is open`
+	case strings.Contains(syntax.Error(), "after top-level value"):
+		advice = "nothing may follow the list"
+	case strings.Contains(syntax.Error(), "after array element"), strings.Contains(syntax.Error(), "after object key:value"):
+		advice = "is there a comma missing before it?"
+	case strings.HasPrefix(rest, "]") || strings.HasPrefix(rest, "}"):
+		advice = "is there a comma after the last element?"
+	}
+	p.mistake(at, "%v: %s", syntax, advice)
+}
+
+func (p *listParser) elements(dec *json.Decoder) {
+	for dec.More() {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			p.syntax(err)
+			return
+		}
+		p.element(raw, int(dec.InputOffset())-len(raw))
+	}
+}
+
+func (p *listParser) element(raw json.RawMessage, at int) {
+	var m Member
+	var text string
+	switch {
+	case raw[0] == '{':
+		m = p.object(raw, at)
+	case json.Unmarshal(raw, &text) == nil && raw[0] == '"':
+		m = p.address(text, at)
+	default:
+		p.mistake(at, `a member is "host:port" or {"host": …, "port": …}, not %s`, kindOf(raw))
+		return
+	}
+	p.add(m, at)
+}
+
+// add puts m into the list. What is missing in m was reported already.
+func (p *listParser) add(m Member, at int) {
+	place := len(p.list)
+	p.list, p.starts = append(p.list, m), append(p.starts, at)
+	if m.Host != "" && m.Port != 0 {
+		if first, taken := p.addresses[m.addressKey()]; taken {
+			p.mistake(at, "the address %s is that of member %d too (line %d): give each member its own", m.Address(), first+1, p.lineOf(first))
+			return
+		}
+		p.addresses[m.addressKey()] = place
+	}
+	if m.Name == "" {
+		return
+	}
+	if first, taken := p.names[m.Name]; taken {
+		p.mistake(at, "the name %q is that of member %d too (line %d): give each member its own", m.Name, first+1, p.lineOf(first))
+		return
+	}
+	p.names[m.Name] = place
+}
+
+func (p *listParser) lineOf(place int) int {
+	line, _ := p.position(p.starts[place])
+	return line
+}
+
+// address understands "host:port" and chatterbox's "host:port:0".
+func (p *listParser) address(text string, at int) Member {
+	host, rest, ok := splitHost(text)
+	port, endpoint, three := strings.Cut(rest, ":")
+	switch {
+	case !ok && strings.Count(text, ":") > 2:
+		p.mistake(at, `%q is not "host:port": write an IPv6 address in brackets, as in "[::1]:3000"`, text)
+	case !ok:
+		p.mistake(at, `%q is not "host:port": write for example "127.0.0.1:3000"`, text)
+	case three && endpoint != "0":
+		p.mistake(at, `%q: a third part after the port may only be 0: write "host:port"`, text)
+	default:
+		var m Member
+		if host, err := normalHost(host); err != nil {
+			p.mistake(at, "%v", err)
+		} else {
+			m.Host = host
+		}
+		m.Port = p.port(port, at)
+		return named(m)
+	}
+	return Member{}
+}
+
+// splitHost splits behind the host, which may have brackets.
+func splitHost(text string) (host, rest string, ok bool) {
+	if strings.HasPrefix(text, "[") {
+		host, rest, ok = strings.Cut(text, "]:")
+		return host + "]", rest, ok
+	}
+	if strings.Count(text, ":") > 2 {
+		return "", "", false
+	}
+	return strings.Cut(text, ":")
+}
+
+// normalHost checks a host name or an IP address, which may have brackets, and
+// gives it without them.
+func normalHost(host string) (string, error) {
+	if inner, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inner, "]") {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return host, CheckName(host) // a zone may hold anything
+	}
+	if strings.ContainsAny(host, ":[]") {
+		return "", fmt.Errorf("the host %q is not an IPv6 address: write for example [::1]", host)
+	}
+	return host, checkHostName(host)
+}
+
+func (p *listParser) port(text string, at int) int {
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 {
+		p.mistake(at, "the port %q is not a whole number from 1 to 65535", text)
+	}
+	return int(port)
+}
+
+// named gives m its default name if it has none and its address is known.
+func named(m Member) Member {
+	if m.Name == "" && m.Host != "" && m.Port != 0 {
+		m.Name = m.Address()
+	}
+	return m
+}
+
+// kindOf says in words what kind of JSON value raw is.
+func kindOf(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "true or false"
+	case 'n':
+		return "null"
+	default:
+		return "a number"
+	}
+}
