@@ -1,0 +1,143 @@
+package delta
+
+import (
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/protocol/mutant"
+)
+
+// boundStep is how many Lamport times are reserved in the journal at once.
+const boundStep clock.Time = 1 << 20
+
+// onSubmit gives an own batch its place in the log.
+func (d *Delta) onSubmit(b *protocol.Batch) {
+	if d.reader || d.closed {
+		d.fx.Release = append(d.fx.Release, *b)
+		return
+	}
+	b.Origin, b.Identity = d.cfg.Self, d.cfg.Identity
+	b.Seq = d.mine.marks[b.Origin].Have + 1
+	b.Time = d.clock.Next()
+	d.reserve()
+	d.hold(b)
+	d.own.appended += b.Size()
+}
+
+// reserve makes a bound durable before the clock passes it.
+func (d *Delta) reserve() {
+	if d.cfg.Durable && d.clock.Now() >= d.bound {
+		d.bound = d.clock.Now() + boundStep
+		d.fx.Bound = d.bound
+	}
+}
+
+// onBatch takes a batch from a peer and says whether it need not come again.
+func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
+	d.counts.copies++
+	if !d.valid(b) {
+		d.counts.refused++
+		d.fx.Release = append(d.fx.Release, *b)
+		return true
+	}
+	s, have := &d.streams[b.Origin], d.mine.marks[b.Origin].Have
+	switch {
+	case b.Last() <= have:
+		d.fx.Release = append(d.fx.Release, *b)
+		return true
+	case b.Seq > have+1:
+		kept, known := s.stash(b, d.cfg.AheadBytesMax)
+		if !kept {
+			d.fx.Release = append(d.fx.Release, *b)
+		}
+		return kept || known
+	case b.Seq <= have || b.Time <= s.last:
+		d.counts.refused++
+		d.fx.Release = append(d.fx.Release, *b)
+		return true
+	}
+	d.take(b, from)
+	for next, ok := s.unstash(d.mine.marks[b.Origin].Have); ok; next, ok = s.unstash(d.mine.marks[b.Origin].Have) {
+		if next.Seq != d.mine.marks[b.Origin].Have+1 || next.Time <= s.last {
+			d.fx.Release = append(d.fx.Release, next)
+			continue
+		}
+		d.take(&next, from)
+	}
+	d.adoptWaiting(b.Origin)
+	return true
+}
+
+func (d *Delta) valid(b *protocol.Batch) bool {
+	if int(b.Origin) >= d.cfg.Members || d.writes(b.Origin) || b.Count == 0 || b.Seq == 0 {
+		return false
+	}
+	if b.Time == 0 || b.Time >= clock.Infinity || b.Time > d.clock.Now()+clock.LeapMax {
+		return false
+	}
+	return d.binding.Bind(b.Origin, b.Identity) || d.mutant == mutant.OldIdentityAccepted
+}
+
+// take appends a batch of another origin.
+func (d *Delta) take(b *protocol.Batch, from *link) {
+	d.counts.appends++
+	s := &d.streams[b.Origin]
+	s.came, s.missed = d.now, 0
+	if from.peer == b.Origin {
+		s.direct = d.now
+	}
+	if d.mutant != mutant.ClockMergeOmitted {
+		d.clock.Merge(b.Time)
+	}
+	if b.Time > d.told {
+		d.urgent = true
+	}
+	d.hold(b)
+	if known := d.links[from.peer].row; known != nil {
+		// The sender has it: nothing of this goes back to where it came from.
+		if mark := &known.marks[b.Origin]; mark.Have < b.Last() {
+			mark.Have = b.Last()
+			d.changes++
+			known.stamps[b.Origin] = d.changes
+		}
+	}
+}
+
+// hold puts a batch at the end of its stream and has it made durable.
+func (d *Delta) hold(b *protocol.Batch) {
+	s := &d.streams[b.Origin]
+	*s.log.push() = *b
+	s.last = b.Time
+	d.logBytes += b.Size()
+	d.fx.Append = append(d.fx.Append, *b)
+	d.clockAtLeast(b.Time)
+	d.raise(b.Origin, clock.Mark{Have: b.Last(), Promise: b.Time})
+}
+
+// clockAtLeast keeps the clock from falling behind what is held after a
+// restart; on receipt take has merged already.
+func (d *Delta) clockAtLeast(t clock.Time) {
+	if d.mutant != mutant.ClockMergeOmitted && d.mutant != mutant.ClockResetOnRestart {
+		d.clock.Merge(t)
+	}
+}
+
+// adoptWaiting takes the promises that waited for entries that came now.
+func (d *Delta) adoptWaiting(stream member.ID) {
+	s := &d.streams[stream]
+	if !s.waiting {
+		return
+	}
+	s.waiting = false
+	have := d.mine.marks[stream].Have
+	for k, r := range d.rows {
+		if r == nil || member.ID(k) == d.cfg.Self {
+			continue
+		}
+		if mark := r.marks[stream]; mark.Have > have {
+			s.waiting = true
+		} else {
+			d.raise(stream, clock.Mark{Promise: mark.Promise})
+		}
+	}
+}

@@ -1,0 +1,530 @@
+package delta
+
+import (
+	"time"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/protocol/mutant"
+)
+
+const (
+	windowBytesFirst = 256 << 10              // in flight to a peer that was not measured yet
+	windowBytesMin   = 32 << 10               // in flight to the slowest peer
+	roundTripCalm    = 200 * time.Millisecond // a longer round trip means that queues fill: the window halves
+	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
+	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
+	retiredFor       = 2 * time.Second        // for so long messages of a replaced life are taken for late ones
+)
+
+// link is the way to one peer and what is known about it: its present life,
+// what was sent, and what of it has arrived.
+type link struct {
+	peer     member.ID
+	up       bool
+	reliable bool // nothing is lost as long as the link is up
+
+	identity  member.Identity // the life that is heard; 0: nobody was
+	retired   member.Identity // the life before
+	retiredAt time.Duration
+	row       *row // what that life holds: the one in Delta.rows, or a reader's own
+	heard     time.Duration
+	everHeard bool
+	bindings  bool // the peer knows the agreed binding
+
+	session  uint64 // of the peer
+	received ranges // numbers received in it
+	owed     bool   // an acknowledgement is due
+	owedSize int    // bytes received since the last acknowledgement
+
+	outSession   uint64
+	flights      queue[flight] // numbered as the messages are
+	largestAcked uint64
+	inFlight     int // bytes
+	window       int // bytes
+	windowedAt   time.Duration
+	blocked      bool // the window kept something from being sent
+	srtt, rttvar time.Duration
+	detour       time.Duration // how long a sign of arrival takes through others
+	backoff      uint
+	progressed   time.Duration // last acknowledgement, or sending after none was outstanding
+	lost         []span
+
+	sent     []horizon       // per stream: what was sent or is known to be held
+	lease    []time.Duration // per stream: until when it is relayed to the peer
+	leased   []member.ID     // the streams with a lease
+	pushes   uint            // pushes without an answer
+	pushedAt []time.Duration // per stream; nil as long as nothing is pushed
+
+	told              clock.Time // the own promise in the last message
+	rowSent, rowAcked uint64     // the change counter that the peer was told, and acknowledged
+	relayed           []uint64   // the same for relayed rows; nil as long as nothing is relayed
+	relayedAt         time.Duration
+	pulls             []protocol.Pull
+	spoke             time.Duration // when anything was sent
+	stableAcked       bool          // the peer knows that all is stable for ever
+	snapshotAt        time.Duration
+
+	confirmed confirmation
+}
+
+// horizon is how far a stream was sent to a peer.
+type horizon struct {
+	have   uint64 // entries
+	number uint64 // of the next batch in the log
+}
+
+// span is a range of entries of one stream.
+type span struct {
+	stream      member.ID
+	first, last uint64
+}
+
+// flight is a numbered message that is not acknowledged yet.
+type flight struct {
+	sentAt  time.Duration
+	size    int
+	stamp   uint64 // change counter of the row in it
+	relays  bool
+	stable  bool // it told that all is stable for ever
+	done    bool // acknowledged, or lost and sent again
+	spans   []span
+	applied bool
+}
+
+func newLink(peer member.ID, cfg Config) link {
+	return link{
+		peer: peer, up: cfg.Datagram && peer != cfg.Self, outSession: cfg.Life<<32 | 1, window: min(windowBytesFirst, cfg.WindowBytesMax),
+		sent: make([]horizon, cfg.Members), lease: make([]time.Duration, cfg.Members),
+		flights: queue[flight]{first: 1, end: 1},
+	}
+}
+
+// onUp begins a new session: what was in flight is lost.
+func (d *Delta) onUp(l *link, reliable bool) {
+	l.up, l.reliable = true, reliable
+	l.outSession++
+	l.flights.restart(1)
+	l.largestAcked = 0
+	l.window = min(max(l.window, windowBytesFirst), d.cfg.WindowBytesMax)
+	l.bindings = false
+	d.rewind(l)
+	l.rowSent = l.rowAcked
+	l.spoke = d.now - d.cfg.KeepAlive // say who we are with the next flush
+	d.urgent = true
+}
+
+func (d *Delta) onDown(l *link) {
+	l.up = false
+	l.flights.restart(l.flights.end)
+	l.inFlight = 0
+	l.lost = l.lost[:0]
+}
+
+// rewind forgets what was sent: only what the peer is known to hold counts.
+func (d *Delta) rewind(l *link) {
+	if d.mutant == mutant.NoRewind {
+		return
+	}
+	l.flights.restart(l.flights.end)
+	l.inFlight, l.backoff = 0, 0
+	l.lost = l.lost[:0]
+	clear(l.sent)
+	clear(l.relayed)
+	l.progressed = d.now
+}
+
+// forget starts anew with another life of the peer.
+func (d *Delta) forget(l *link, identity member.Identity) {
+	if l.identity != 0 {
+		l.retired, l.retiredAt = l.identity, d.now
+	}
+	l.identity = identity
+	l.session, l.received = 0, l.received[:0]
+	l.rowSent, l.rowAcked = 0, 0
+	l.bindings, l.stableAcked = false, false
+	l.snapshotAt = 0
+	d.rewind(l)
+	d.tieRow(l)
+}
+
+// tieRow points the link at the row of the life it speaks with.
+func (d *Delta) tieRow(l *link) {
+	switch {
+	case l.identity == 0:
+		l.row = nil
+	case l.identity == d.binding[l.peer]:
+		if d.rows[l.peer] == nil {
+			d.rows[l.peer] = newRow(d.cfg.Members)
+			d.rows[l.peer].identity = l.identity
+		}
+		l.row = d.rows[l.peer]
+	case l.row == nil || l.row.identity != l.identity:
+		l.row = newRow(d.cfg.Members)
+		l.row.identity = l.identity
+	}
+}
+
+// bound says that the peer's present life is the one that counts.
+func (d *Delta) boundTo(l *link) bool { return l.identity == d.binding[l.peer] }
+
+// hears says whether the peer was heard directly of late.
+func (d *Delta) hears(l *link) bool {
+	return l.everHeard && d.now-l.heard <= heardKeepAlives*d.cfg.KeepAlive
+}
+
+// known gives how many entries of a stream the peer is known to hold.
+func (d *Delta) known(l *link, stream member.ID) uint64 {
+	have := uint64(0)
+	if l.row != nil {
+		have = l.row.marks[stream].Have
+	}
+	if d.agreed && d.boundTo(l) {
+		have = max(have, d.streams[stream].base) // trimmed means held by all
+	}
+	return have
+}
+
+// onAck takes the peer's acknowledgement of numbered messages.
+func (d *Delta) onAck(l *link, ack protocol.Ack) {
+	if ack.Session != l.outSession {
+		return
+	}
+	acked := 0
+	for _, r := range ack.Ranges {
+		for number := max(r.First, l.flights.first); number <= r.Last && number < l.flights.end; number++ {
+			acked += d.arrived(l, number)
+		}
+	}
+	l.popDone()
+	if acked > 0 {
+		l.backoff, l.progressed = 0, d.now
+	}
+	d.judgeLoss(l)
+}
+
+// arrived marks a flight as acknowledged and gives 1 if it was not before.
+func (d *Delta) arrived(l *link, number uint64) int {
+	f := l.flights.at(number)
+	if f.done && f.applied {
+		return 0
+	}
+	if !f.done {
+		l.inFlight -= f.size
+	}
+	f.done, f.applied = true, true
+	l.rowAcked = max(l.rowAcked, f.stamp)
+	l.stableAcked = l.stableAcked || f.stable
+	if number > l.largestAcked {
+		l.largestAcked = number
+		d.measure(l, d.now-f.sentAt, f.size)
+	}
+	return 1
+}
+
+// measure takes a round trip time (RFC 6298) and adapts the window: it grows
+// while it is what limits, and halves when queues on the way make it slow.
+func (d *Delta) measure(l *link, sample time.Duration, size int) {
+	if l.srtt == 0 {
+		l.srtt, l.rttvar = sample, sample/2
+	} else {
+		l.rttvar += ((l.srtt - sample).Abs() - l.rttvar) / 4
+		l.srtt += (sample - l.srtt) / 8
+	}
+	switch {
+	case sample > roundTripCalm && d.now-l.windowedAt > sample:
+		l.window, l.windowedAt = max(windowBytesMin, l.window/2), d.now
+	case sample <= roundTripCalm/2 && l.blocked:
+		l.window = min(l.window+size, d.cfg.WindowBytesMax)
+		l.blocked = false
+	}
+}
+
+func (l *link) popDone() {
+	for l.flights.len() > 0 && l.flights.at(l.flights.first).done {
+		l.flights.pop()
+	}
+}
+
+// judgeLoss finds flights that something later has overtaken for too long.
+func (d *Delta) judgeLoss(l *link) {
+	if l.reliable || d.mutant == mutant.NoRewind {
+		return
+	}
+	late := d.now - l.srtt - max(2*l.rttvar, d.cfg.Tick)
+	for number := l.flights.first; number < l.flights.end && number < l.largestAcked; number++ {
+		if f := l.flights.at(number); !f.done && f.sentAt < late {
+			l.lose(f)
+		}
+	}
+	l.popDone()
+}
+
+// lose has what the flight carried sent again.
+func (l *link) lose(f *flight) {
+	f.done = true
+	l.inFlight -= f.size
+	l.lost = append(l.lost, f.spans...)
+	l.rowSent = l.rowAcked
+	if f.relays {
+		clear(l.relayed)
+	}
+}
+
+// timeout gives how long to wait for any sign that something arrived.
+func (d *Delta) timeout(l *link) time.Duration {
+	wait := 10 * d.cfg.Tick
+	switch {
+	case !d.hears(l):
+		wait = max(wait, 2*l.detour)
+	case l.srtt > 0:
+		wait = max(l.srtt+4*l.rttvar, 2*d.cfg.Tick)
+	}
+	return min(wait<<min(l.backoff, 10), timeoutMax)
+}
+
+// onTimeout sends the oldest flight again when nothing was acknowledged for
+// too long; to a peer that is not heard all that is older than the time-out,
+// since only its row, through others, tells what is missing. A rewind is the
+// last resort when all flights are through and the peer still lacks something.
+func (d *Delta) onTimeout(l *link) {
+	timeout := d.timeout(l)
+	if !l.up || d.now-l.progressed < timeout || d.mutant == mutant.NoRewind {
+		return
+	}
+	switch {
+	case l.flights.len() > 0 && !l.reliable:
+		d.loseOld(l, timeout)
+	case l.flights.len() == 0 && len(l.lost) == 0 && d.lacks(l):
+		clear(l.sent)
+	default:
+		return
+	}
+	l.backoff++
+	l.progressed = d.now
+}
+
+func (d *Delta) loseOld(l *link, timeout time.Duration) {
+	for number := l.flights.first; number < l.flights.end; number++ {
+		f := l.flights.at(number)
+		if number > l.flights.first && (d.hears(l) || d.now-f.sentAt < timeout) {
+			break
+		}
+		if !f.done {
+			l.lose(f)
+		}
+	}
+	l.popDone()
+}
+
+// lacks says whether the peer does not hold all that was sent to it.
+func (d *Delta) lacks(l *link) bool {
+	for j := range l.sent {
+		if l.sent[j].have > d.known(l, member.ID(j)) {
+			return true
+		}
+	}
+	return false
+}
+
+// overtaken takes flights as arrived when the peer's row, which may have come
+// through others, shows all that they carried.
+func (d *Delta) overtaken(l *link) {
+	for number := l.flights.first; number < l.flights.end; number++ {
+		f := l.flights.at(number)
+		if f.done {
+			continue
+		}
+		if !d.covers(l, f) {
+			return
+		}
+		f.done = true
+		l.inFlight -= f.size
+		l.progressed, l.backoff = d.now, 0
+		if f.size > 0 && !d.hears(l) {
+			l.detour += (d.now - f.sentAt - l.detour) / 4
+		}
+	}
+}
+
+// covers says whether the peer is known to hold all that a flight carried. A
+// flight without batches carried only facts; to a peer that is not heard they
+// go whole with every message, so it need not be waited for.
+func (d *Delta) covers(l *link, f *flight) bool {
+	for _, s := range f.spans {
+		if d.known(l, s.stream) < s.last {
+			return false
+		}
+	}
+	return len(f.spans) > 0 || !d.hears(l)
+}
+
+// quiet gives D1: how long nothing must come before others step in.
+func (d *Delta) quiet() time.Duration {
+	longest := time.Duration(0)
+	for i := range d.links {
+		longest = max(longest, d.links[i].srtt)
+	}
+	return max(2*d.cfg.Tick, min(longest, timeoutMax)*3/2)
+}
+
+// ranges is a set of message numbers: rising ranges with gaps between them.
+type ranges []protocol.Range
+
+// add puts a number in and says whether it was new. The lowest range is
+// forgotten when there are too many.
+func (r *ranges) add(number uint64) bool {
+	s := *r
+	i := len(s)
+	for i > 0 && s[i-1].First > number {
+		i--
+	}
+	if i > 0 && number <= s[i-1].Last {
+		return false
+	}
+	joinsLeft, joinsRight := i > 0 && s[i-1].Last+1 == number, i < len(s) && s[i].First == number+1
+	switch {
+	case joinsLeft && joinsRight:
+		s[i-1].Last = s[i].Last
+		s = append(s[:i], s[i+1:]...)
+	case joinsLeft:
+		s[i-1].Last = number
+	case joinsRight:
+		s[i].First = number
+	default:
+		s = append(s, protocol.Range{})
+		copy(s[i+1:], s[i:])
+		s[i] = protocol.Range{First: number, Last: number}
+	}
+	if len(s) > protocol.AckRangesMax {
+		s = s[:copy(s, s[1:])]
+	}
+	*r = s
+	return true
+}
+
+// confirmation measures how fast a member comes to hold the own entries.
+type confirmation struct {
+	bytes  int    // of own batches that it holds
+	number uint64 // of the next own batch in the log
+	at     time.Duration
+
+	rate      float64 // bytes per second; 0: not measured
+	since     time.Duration
+	sinceSize int
+}
+
+// backlog counts the bytes of own batches.
+type backlog struct {
+	appended, trimmed int
+	room              int
+}
+
+// confirm counts which own batches a member holds by now.
+func (d *Delta) confirm(l *link) {
+	c, s := &l.confirmed, &d.streams[d.cfg.Self]
+	r := d.rows[l.peer]
+	if d.reader || r == nil {
+		return
+	}
+	if c.number < s.log.first {
+		c.number, c.bytes = s.log.first, d.own.trimmed
+	}
+	before := c.bytes
+	have := r.marks[d.cfg.Self].Have
+	for c.number < s.log.end && s.log.at(c.number).Last() <= have {
+		c.bytes += s.log.at(c.number).Size()
+		c.number++
+	}
+	if c.bytes > before {
+		d.rate(l, before)
+		c.at = d.now
+	}
+}
+
+// rateFor is the shortest time over which a rate is measured.
+const rateFor = 20 * time.Millisecond
+
+func (d *Delta) rate(l *link, before int) {
+	c := &l.confirmed
+	if d.now-c.at > absentAfter || c.since == 0 {
+		c.since, c.sinceSize = d.now, before // it was away or idle: measure from here
+		return
+	}
+	passed := d.now - c.since
+	if passed < rateFor {
+		return
+	}
+	sample := float64(c.bytes-c.sinceSize) / passed.Seconds()
+	if d.own.appended-c.bytes > l.window/2 && c.rate > 0 {
+		c.rate += (sample - c.rate) / 4
+	} else {
+		c.rate = max(c.rate, sample)
+	}
+	c.since, c.sinceSize = d.now, c.bytes
+}
+
+const (
+	absentAfter  = 500 * time.Millisecond // without progress for so long a member is absent
+	aheadOfSend  = 1 << 20                // bytes that may wait to be sent to a peer that is there
+	backlogFloor = 256 << 10              // bytes that may always wait
+)
+
+// Room gives the bytes that may be submitted now. A peer that is there limits
+// the backlog to what its window takes; one that is absent to this origin's
+// share of the memory; each to what can be drained in time.
+func (d *Delta) Room() int { return d.own.room }
+
+func (d *Delta) updateRoom() {
+	d.own.room = 0
+	if d.reader || d.closed || !d.contact {
+		return
+	}
+	share := d.cfg.MemoryBytesMax / d.cfg.Members
+	room := share
+	for i := range d.links {
+		if l := &d.links[i]; l.peer != d.cfg.Self {
+			room = min(room, d.backlogMax(l, share)-(d.own.appended-max(l.confirmed.bytes, d.own.trimmed)))
+		}
+	}
+	d.own.room = room
+}
+
+func (d *Delta) backlogMax(l *link, share int) int {
+	most, c := share, &l.confirmed
+	if d.cfg.DrainFor > 0 && c.rate > 0 {
+		most = min(most, max(backlogFloor, int(c.rate*d.cfg.DrainFor.Seconds())))
+	}
+	if l.up && d.hears(l) && (d.own.appended == c.bytes || d.now-c.at <= absentAfter) {
+		most = min(most, l.window+aheadOfSend)
+	}
+	return most
+}
+
+// Busy says whether all peers that are there still have own entries on the way.
+func (d *Delta) Busy() bool {
+	busy := false
+	for i := range d.links {
+		l := &d.links[i]
+		if l.peer == d.cfg.Self || !l.up || !d.hears(l) {
+			continue
+		}
+		if l.inFlight == 0 && len(l.lost) == 0 {
+			return false
+		}
+		busy = true
+	}
+	return busy
+}
+
+// promiseOf is the promise of the own stream at this moment.
+func (d *Delta) promiseOf() clock.Time {
+	switch {
+	case d.closed:
+		return clock.Infinity
+	case d.mutant == mutant.NoNullPromises:
+		return d.streams[d.cfg.Self].last
+	}
+	return d.clock.Now()
+}

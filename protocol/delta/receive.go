@@ -1,0 +1,299 @@
+package delta
+
+import (
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/protocol/mutant"
+)
+
+// onReceive takes in a message: who speaks, what is known to all, what others
+// hold, then the batches, and last what concerns only this link.
+func (d *Delta) onReceive(m *protocol.Message) {
+	if int(m.From) >= d.cfg.Members || m.From == d.cfg.Self || m.Identity == 0 {
+		d.refuse(m)
+		return
+	}
+	l := &d.links[m.From]
+	if !d.greet(l, m) {
+		d.refuse(m)
+		return
+	}
+	d.onBinding(l, m)
+	d.onStable(l, m)
+	for i := range m.Rows {
+		d.onRow(l, &m.Rows[i], m.Agreed)
+	}
+	if m.Snapshot != nil {
+		d.onSnapshot(m.Snapshot)
+	}
+	complete := true
+	for i := range m.Batches {
+		complete = d.onBatch(&m.Batches[i], l) && complete
+		l.owedSize += m.Batches[i].Size()
+	}
+	d.onAck(l, m.Ack)
+	d.overtaken(l)
+	l.popDone()
+	for _, pull := range m.Pulls {
+		d.onPull(l, pull)
+	}
+	if m.Number > 0 && complete {
+		l.received.add(m.Number)
+		l.owed = true
+	}
+}
+
+func (d *Delta) refuse(m *protocol.Message) {
+	d.counts.refused++
+	d.fx.Release = append(d.fx.Release, m.Batches...)
+}
+
+// greet finds out which life of the peer speaks, and says whether to listen.
+func (d *Delta) greet(l *link, m *protocol.Message) bool {
+	if m.Identity != l.identity {
+		if m.Identity == l.retired && d.now-l.retiredAt < retiredFor {
+			return false
+		}
+		d.forget(l, m.Identity)
+	}
+	if m.Session < l.session {
+		return false
+	}
+	if m.Session > l.session {
+		if l.session != 0 && m.Session>>32 != l.session>>32 {
+			d.rewind(l) // it restarted: what was in flight may be lost
+			l.rowSent, l.rowAcked, l.bindings = 0, 0, false
+		}
+		l.session, l.received = m.Session, l.received[:0]
+	}
+	if !d.hears(l) {
+		d.returned(l)
+	}
+	l.heard, l.everHeard = d.now, true
+	d.contact = true
+	return true
+}
+
+// returned tries at once what a silent peer may have missed.
+func (d *Delta) returned(l *link) {
+	l.backoff = 0
+	if l.reliable || !l.everHeard {
+		return
+	}
+	for number := l.flights.first; number < l.flights.end; number++ {
+		if f := l.flights.at(number); !f.done {
+			l.lose(f)
+		}
+	}
+	l.popDone()
+	l.progressed = d.now
+}
+
+// onBinding takes over what the sender has bound.
+func (d *Delta) onBinding(l *link, m *protocol.Message) {
+	d.bind(m.From, m.Identity)
+	if d.agreed || len(m.Binding) != d.cfg.Members {
+		l.bindings = l.bindings || m.Agreed
+		return
+	}
+	if owner := m.Binding[d.cfg.Self]; owner != 0 && owner != d.cfg.Identity && !d.reader {
+		d.becomeReader(owner)
+	}
+	if m.Agreed {
+		l.bindings = true
+		d.adoptBinding(m.Binding)
+		return
+	}
+	for k, identity := range m.Binding {
+		if identity != 0 {
+			d.bind(member.ID(k), identity)
+		}
+	}
+}
+
+// bind ties a place to an identity if nothing is tied to it yet.
+func (d *Delta) bind(place member.ID, identity member.Identity) {
+	if d.binding[place] != 0 {
+		return
+	}
+	d.binding.Bind(place, identity)
+	d.publishBinding()
+	if place != d.cfg.Self {
+		d.tieRow(&d.links[place])
+	}
+}
+
+// adoptBinding takes over what all members agreed on. A stream that was bound
+// otherwise here begins anew; nothing of it can have settled.
+func (d *Delta) adoptBinding(binding member.Binding) {
+	for k, identity := range binding {
+		if d.binding[k] != identity {
+			if d.binding[k] != 0 {
+				d.discard(member.ID(k))
+				d.rows[k] = nil
+			}
+			d.binding[k] = identity
+			if member.ID(k) != d.cfg.Self {
+				d.tieRow(&d.links[k])
+			}
+		}
+	}
+	d.agreed = true
+	d.publishBinding()
+}
+
+// agree settles the binding once the rows of all members show the same one.
+func (d *Delta) agree() {
+	if d.agreed || d.mine.binding == 0 {
+		return
+	}
+	for _, r := range d.rows {
+		if r == nil || r.binding != d.mine.binding {
+			return
+		}
+	}
+	d.agreed = true
+}
+
+// becomeReader gives up the own stream: the place belongs to an earlier life
+// whose data this one does not have.
+func (d *Delta) becomeReader(owner member.Identity) {
+	d.reader = true
+	d.discard(d.cfg.Self)
+	d.rows[d.cfg.Self] = nil
+	d.binding[d.cfg.Self] = owner
+	d.publishBinding()
+}
+
+// publishBinding shows with the next message, and has made durable before it,
+// what is bound now.
+func (d *Delta) publishBinding() {
+	d.mine.binding = d.binding.Hash()
+	d.rebound = true
+	d.publishMeta()
+}
+
+// discard forgets a stream that nobody else counts.
+func (d *Delta) discard(stream member.ID) {
+	s := &d.streams[stream]
+	for number := s.log.first; number < s.log.end; number++ {
+		d.logBytes -= s.log.at(number).Size()
+		d.fx.Release = append(d.fx.Release, *s.log.at(number))
+	}
+	d.fx.Release = append(d.fx.Release, s.ahead...)
+	d.streams[stream] = newStream()
+	d.delivered[stream], d.fronts[stream] = 0, 0
+	d.mine.marks[stream] = clock.Mark{}
+	d.changes++
+	d.mine.stamps[stream] = d.changes
+	for i := range d.links {
+		d.links[i].sent[stream] = horizon{}
+		if r := d.links[i].row; r != nil {
+			r.marks[stream] = clock.Mark{}
+		}
+	}
+}
+
+// onStable takes over that everybody holds everything up to a time.
+func (d *Delta) onStable(l *link, m *protocol.Message) {
+	if !m.Agreed || !d.agreed || m.Stable > clock.Infinity {
+		return
+	}
+	d.stable = max(d.stable, m.Stable)
+	if l.row != nil {
+		l.row.stable = max(l.row.stable, m.Stable)
+	}
+}
+
+// onRow joins what a member holds into what is known of it.
+func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
+	if int(r.Member) >= d.cfg.Members || (r.Member == d.cfg.Self && !d.reader) {
+		return
+	}
+	target := d.rowOf(from, r)
+	if target == nil {
+		return
+	}
+	if r.Version > target.version {
+		target.version, target.binding = r.Version, r.Binding
+		target.hears.CopyFrom(r.Hears)
+		d.changes++
+		target.meta = d.changes
+	}
+	reads := r.Identity != d.binding[r.Member]
+	for _, mark := range r.Marks {
+		if int(mark.Stream) < d.cfg.Members && !(reads && mark.Stream == r.Member && !agreed) {
+			d.onMark(target, mark)
+		}
+	}
+	if r.Member != d.cfg.Self {
+		d.confirm(&d.links[r.Member])
+	}
+}
+
+// rowOf finds the row that a fact is about; nil when it is about nobody here.
+func (d *Delta) rowOf(from *link, r *protocol.Row) *row {
+	if r.Member == d.cfg.Self {
+		return d.boundRow(r)
+	}
+	l := &d.links[r.Member]
+	if from != l {
+		d.bind(r.Member, r.Identity)
+		if r.Identity != l.identity && !d.hears(l) && r.Identity != l.retired {
+			d.forget(l, r.Identity) // we hear of its new life through others
+		}
+	}
+	if l.identity == r.Identity && d.mutant != mutant.OldIdentityAccepted {
+		return l.row
+	}
+	return d.boundRow(r)
+}
+
+func (d *Delta) boundRow(r *protocol.Row) *row {
+	if r.Identity == 0 || r.Identity != d.binding[r.Member] && d.mutant != mutant.OldIdentityAccepted {
+		return nil
+	}
+	if d.rows[r.Member] == nil {
+		d.rows[r.Member] = newRow(d.cfg.Members)
+		d.rows[r.Member].identity = r.Identity
+	}
+	return d.rows[r.Member]
+}
+
+// onMark joins one mark of a row, and takes its promise if the entries that it
+// presumes are held here.
+func (d *Delta) onMark(target *row, mark protocol.StreamMark) {
+	finite := mark.Promise < clock.Infinity
+	if mark.Promise > clock.Infinity || (finite && mark.Promise > d.clock.Now()+clock.LeapMax) {
+		d.counts.refused++
+		return
+	}
+	known := &target.marks[mark.Stream]
+	joined := known.Merge(mark.Mark)
+	if d.mutant == mutant.MergeWithoutMax {
+		joined = mark.Mark
+	}
+	if joined == *known {
+		return
+	}
+	*known = joined
+	d.changes++
+	target.stamps[mark.Stream] = d.changes
+	target.rose[mark.Stream] = d.now
+	if finite {
+		d.clock.Merge(mark.Promise)
+		d.reserve()
+	}
+	if d.writes(mark.Stream) {
+		return
+	}
+	if s := &d.streams[mark.Stream]; joined.Have > d.mine.marks[mark.Stream].Have && d.mutant != mutant.PromiseWithoutPrefix {
+		s.waiting = true
+		if s.missed == 0 {
+			s.missed = max(d.now, 1)
+		}
+		return
+	}
+	d.raise(mark.Stream, clock.Mark{Promise: joined.Promise})
+}

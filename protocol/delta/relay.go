@@ -1,0 +1,297 @@
+package delta
+
+import (
+	"time"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/protocol/mutant"
+)
+
+const (
+	leaseQuiets    = 10 // a pull is a lease for so many times the quiet time
+	rotateQuiets   = 2  // without progress for so many, somebody else is asked
+	patienceQuiets = 5  // so long an origin that is heard itself is waited for
+	pushSlots      = 4  // holders take turns in pushing
+)
+
+// pull is this member's request that a peer relay a stream to it.
+type pull struct {
+	from   member.ID
+	active bool
+	asked  time.Duration
+}
+
+// onTick looks after everything that only the passing of time shows.
+func (d *Delta) onTick() {
+	d.tick = true
+	d.contact = d.contact || d.now >= d.cfg.FirstContactWait
+	d.updateHears()
+	d.agree()
+	quiet := d.quiet()
+	for i := range d.links {
+		l := &d.links[i]
+		if l.peer == d.cfg.Self {
+			continue
+		}
+		d.judgeLoss(l)
+		d.onTimeout(l)
+		d.endLeases(l)
+		d.push(l, quiet)
+		if d.mutant == mutant.RewindEachTick {
+			d.rewind(l)
+		}
+	}
+	for j := range d.streams {
+		if !d.writes(member.ID(j)) {
+			d.seek(member.ID(j), quiet)
+		}
+	}
+}
+
+// updateHears publishes whom this member hears, so that others know whose row
+// and streams it needs from them.
+func (d *Delta) updateHears() {
+	changed := false
+	for i := range d.links {
+		l := &d.links[i]
+		if hears := l.peer != d.cfg.Self && d.hears(l) && d.boundTo(l); hears != d.mine.hears.Has(l.peer) {
+			changed = true
+			if hears {
+				d.mine.hears.Add(l.peer)
+			} else {
+				d.mine.hears.Remove(l.peer)
+			}
+		}
+	}
+	if changed {
+		d.publishMeta()
+	}
+}
+
+// publishMeta makes a new version of the own row: binding or hears changed.
+func (d *Delta) publishMeta() {
+	d.mine.version++
+	d.changes++
+	d.mine.meta, d.published = d.changes, d.changes
+}
+
+// seek asks one peer to relay a stream that others are known to have more of
+// while nothing of it comes; it asks another one when that does not help, and
+// ends the lease when the origin itself is back.
+func (d *Delta) seek(stream member.ID, quiet time.Duration) {
+	s := &d.streams[stream]
+	p := &s.pull
+	if p.active && s.direct > p.asked && p.from != stream {
+		d.askFor(stream, p.from, true)
+		p.active = false
+	}
+	if !s.waiting {
+		p.active = p.active && d.now-max(p.asked, s.came) < leaseQuiets*quiet
+		if !p.active || d.now-p.asked < leaseQuiets*quiet/2 || s.came < p.asked {
+			return
+		}
+	}
+	still := d.now - max(s.came, s.missed)
+	switch {
+	case p.active && s.came > p.asked && d.now-p.asked >= leaseQuiets*quiet/2:
+		d.askFor(stream, p.from, false)
+	case p.active && d.now-max(p.asked, s.came) >= rotateQuiets*quiet:
+		d.rotate(stream)
+	case !p.active && still >= quiet && (d.silent(stream, quiet) || still >= patienceQuiets*quiet):
+		d.rotate(stream)
+	}
+}
+
+// silent says whether the origin itself is not heard at the moment.
+func (d *Delta) silent(origin member.ID, quiet time.Duration) bool {
+	l := &d.links[origin]
+	return origin == d.cfg.Self || !l.everHeard || d.now-l.heard >= quiet
+}
+
+// rotate asks the next peer that has more of a stream.
+func (d *Delta) rotate(stream member.ID) {
+	p := &d.streams[stream].pull
+	first := (uint64(d.cfg.Self) + uint64(stream)) % uint64(d.cfg.Members)
+	if p.active {
+		first = uint64(p.from) + 1
+	}
+	p.active = false
+	for i := range uint64(d.cfg.Members) {
+		l := &d.links[(first+i)%uint64(d.cfg.Members)]
+		if l.peer == d.cfg.Self || !l.up || !d.hears(l) || l.row == nil {
+			continue
+		}
+		if l.row.marks[stream].Have > d.mine.marks[stream].Have {
+			d.askFor(stream, l.peer, false)
+			return
+		}
+	}
+}
+
+func (d *Delta) askFor(stream, from member.ID, cancel bool) {
+	d.streams[stream].pull = pull{from: from, active: !cancel, asked: d.now}
+	l := &d.links[from]
+	l.pulls = append(l.pulls, protocol.Pull{Stream: stream, Cancel: cancel})
+}
+
+// onPull begins, renews or ends the relaying of a stream to a peer.
+func (d *Delta) onPull(l *link, p protocol.Pull) {
+	if int(p.Stream) >= d.cfg.Members || p.Stream == d.cfg.Self && !d.reader {
+		return
+	}
+	if p.Cancel {
+		l.lease[p.Stream] = 0
+		d.endLeases(l)
+		return
+	}
+	d.relay(l, p.Stream, leaseQuiets*d.quiet())
+}
+
+// relay sends a stream to a peer for a while.
+func (d *Delta) relay(l *link, stream member.ID, length time.Duration) {
+	if l.lease[stream] <= d.now {
+		l.sent[stream] = horizon{}
+		l.leased = append(l.leased, stream)
+	}
+	l.lease[stream] = max(l.lease[stream], d.now+length)
+}
+
+func (d *Delta) endLeases(l *link) {
+	kept := l.leased[:0]
+	for _, stream := range l.leased {
+		if l.lease[stream] > d.now {
+			kept = append(kept, stream)
+		}
+	}
+	l.leased = kept
+	if d.mutant == mutant.RelayByEveryone {
+		for j := range d.streams {
+			if member.ID(j) != d.cfg.Self {
+				d.relay(l, member.ID(j), time.Hour)
+			}
+		}
+	}
+}
+
+// push sends unasked to a peer that is not heard, whose pulls can therefore
+// not arrive: when its row, known through others, stands still, the holders of
+// what it lacks take turns. Who helps goes on; while nothing helps, it backs off.
+func (d *Delta) push(l *link, quiet time.Duration) {
+	if !l.up || d.hears(l) || l.row == nil || d.mutant == mutant.NoPushForOneWayLinks {
+		return
+	}
+	if l.pushedAt == nil {
+		l.pushedAt = make([]time.Duration, d.cfg.Members)
+	}
+	wait := min(quiet<<min(l.pushes, 10), timeoutMax)
+	for j := range d.streams {
+		stream := member.ID(j)
+		if stream == l.peer && d.boundTo(l) || d.writes(stream) || d.known(l, stream) >= d.mine.marks[j].Have {
+			continue
+		}
+		slot := (uint64(d.cfg.Self)*7 + uint64(l.peer)*3 + uint64(j)) % pushSlots
+		rose, pushed := l.row.rose[j], l.pushedAt[j]
+		switch {
+		case l.lease[j] > d.now && rose > pushed:
+			l.pushes = 0
+		case l.lease[j] <= d.now && d.now-max(rose, pushed) >= wait+time.Duration(slot)*quiet:
+			l.pushes++
+		default:
+			continue
+		}
+		d.relay(l, stream, max(leaseQuiets*quiet, 2*l.detour))
+		l.pushedAt[j] = d.now
+	}
+}
+
+// mustRelay says whether rows of others should go to the peer with this tick.
+func (d *Delta) mustRelay(l *link) bool {
+	if d.now-l.relayedAt < d.quiet() || d.mutant == mutant.NoRelayedRows {
+		return false
+	}
+	for k, r := range d.rows {
+		if d.relaysRow(l, member.ID(k)) && d.newest(r) > l.relayedSince(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// relaysRow says whether the peer needs a member's row from here.
+func (d *Delta) relaysRow(l *link, of member.ID) bool {
+	if of == l.peer && d.boundTo(l) || of == d.cfg.Self && !d.reader || d.rows[of] == nil {
+		return false
+	}
+	return l.row == nil || !l.row.hears.Has(of)
+}
+
+func (l *link) relayedSince(of int) uint64 {
+	if l.relayed == nil {
+		return 0
+	}
+	return l.relayed[of]
+}
+
+func (d *Delta) newest(r *row) uint64 {
+	newest := r.meta
+	for _, stamp := range r.stamps {
+		newest = max(newest, stamp)
+	}
+	return newest
+}
+
+// relayRows adds the rows of members that the peer does not hear.
+func (d *Delta) relayRows(l *link, m *protocol.Message) bool {
+	if !d.mustRelay(l) {
+		return false
+	}
+	if l.relayed == nil {
+		l.relayed = make([]uint64, d.cfg.Members)
+	}
+	added := false
+	for k, r := range d.rows {
+		since := l.relayed[k]
+		if !d.hears(l) {
+			since = 0 // what of it arrives is never known
+		}
+		if d.relaysRow(l, member.ID(k)) && d.addRow(m, r, member.ID(k), since) {
+			l.relayed[k] = d.changes
+			added = true
+		}
+	}
+	l.relayedAt = d.now
+	return added
+}
+
+// Status describes the state for people and reports.
+func (d *Delta) Status() protocol.Status {
+	s := protocol.Status{
+		Self: d.cfg.Self, Horizon: d.mine.marks.Horizon(), Settled: d.settled, Stable: d.stable,
+		Agreed: d.agreed, Reader: d.reader, LogBytes: d.logBytes,
+		Held: append(clock.Vector(nil), d.mine.marks...), Known: make([]clock.Vector, d.cfg.Members), Heard: make([]bool, d.cfg.Members),
+		Refused: d.counts.refused, CopiesIn: d.counts.copies, AppendsIn: d.counts.appends,
+	}
+	for k, r := range d.rows {
+		if r != nil {
+			s.Known[k] = append(clock.Vector(nil), r.marks...)
+		}
+		s.Heard[k] = member.ID(k) == d.cfg.Self || d.hears(&d.links[k])
+	}
+	s.Complete = d.agreed && d.settled >= clock.Infinity
+	s.Done = s.Complete && d.ended() && d.allTold()
+	return s
+}
+
+// allTold says whether every peer that is there knows that all is stable.
+func (d *Delta) allTold() bool {
+	for i := range d.links {
+		l := &d.links[i]
+		there := l.peer != d.cfg.Self && l.up && d.hears(l)
+		if there && !l.stableAcked && (l.row == nil || l.row.stable < clock.Infinity) {
+			return false
+		}
+	}
+	return true
+}

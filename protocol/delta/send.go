@@ -1,0 +1,290 @@
+package delta
+
+import (
+	"time"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/protocol/mutant"
+)
+
+const (
+	ackBytes    = 128 << 10 // received without an answer before the next tick
+	urgentBytes = 32 << 10  // received since the last answer: under more load rows ride along
+)
+
+// onFlush settles and trims what came together, then tells each peer what it
+// lacks.
+func (d *Delta) onFlush() {
+	d.settle()
+	d.trim()
+	if d.rebound && d.cfg.Durable {
+		d.fx.Binding = d.binding
+	}
+	d.rebound = false
+	d.told = clock.Infinity
+	for i := range d.links {
+		if l := &d.links[i]; l.up {
+			d.speak(l)
+			d.told = min(d.told, l.told)
+		}
+	}
+	d.tick, d.urgent = false, false
+	d.updateRoom()
+}
+
+// speak sends what the window allows, or at least the row if somebody waits
+// for it.
+func (d *Delta) speak(l *link) {
+	spoken := d.sendSnapshot(l)
+	for {
+		m := d.message()
+		d.fill(l, m)
+		if len(m.Batches) == 0 {
+			d.used--
+			break
+		}
+		d.send(l, m)
+		spoken = true
+	}
+	if !spoken && d.mustSpeak(l) {
+		d.send(l, d.message())
+	}
+}
+
+func (d *Delta) mustSpeak(l *link) bool {
+	switch {
+	case d.now-l.spoke >= d.cfg.KeepAlive, l.owedSize >= ackBytes, len(l.pulls) > 0:
+		return true
+	case d.urgent && d.news(l) && l.owedSize < urgentBytes:
+		return true
+	}
+	return d.tick && (l.owed || d.news(l) || d.mustRelay(l) || d.mustTellEnd(l))
+}
+
+// news says whether the own row changed since the peer was told.
+func (d *Delta) news(l *link) bool { return d.published > l.rowSent }
+
+// mustTellEnd says whether the peer must still learn that all is stable for
+// ever, so that it may leave.
+func (d *Delta) mustTellEnd(l *link) bool {
+	return d.ended() && !l.stableAcked && d.now-l.spoke >= min(d.timeout(l), d.cfg.KeepAlive)
+}
+
+func (d *Delta) ended() bool { return d.agreed && d.stable >= clock.Infinity }
+
+// message gives an empty message that lives until the next step.
+func (d *Delta) message() *protocol.Message {
+	if d.used == len(d.messages) {
+		d.messages = append(d.messages, new(protocol.Message))
+	}
+	m := d.messages[d.used]
+	d.used++
+	*m = protocol.Message{
+		Ack: protocol.Ack{Ranges: m.Ack.Ranges[:0]}, Binding: m.Binding[:0],
+		Rows: m.Rows[:0], Pulls: m.Pulls[:0], Batches: m.Batches[:0],
+	}
+	return m
+}
+
+// send completes a message with all that goes with any message, and sends it.
+func (d *Delta) send(l *link, m *protocol.Message) {
+	m.From, m.Identity, m.Session = d.cfg.Self, d.cfg.Identity, l.outSession
+	m.Ack.Session = l.session
+	m.Ack.Ranges = append(m.Ack.Ranges, l.received...)
+	m.Stable, m.Agreed = d.stable, d.agreed
+	if !l.bindings {
+		m.Binding = append(m.Binding, d.binding...)
+	}
+	m.Pulls = append(m.Pulls, l.pulls...)
+	fresh := d.news(l)
+	d.addRow(m, d.mine, d.cfg.Self, d.rowSince(l))
+	l.rowSent, l.told = d.changes, d.mine.marks[d.cfg.Self].Promise
+	relays := d.tick && d.relayRows(l, m)
+	if len(m.Batches) > 0 || !l.reliable && (fresh || relays) || d.ended() && !l.stableAcked {
+		d.number(l, m, relays)
+	}
+	l.owed, l.owedSize, l.spoke, l.pulls = false, 0, d.now, l.pulls[:0]
+	d.fx.Send = append(d.fx.Send, protocol.Envelope{To: l.peer, Message: m})
+}
+
+// rowSince gives the change counter from which on the peer needs the own row.
+func (d *Delta) rowSince(l *link) uint64 {
+	if l.reliable {
+		return l.rowSent
+	}
+	return l.rowAcked
+}
+
+// addRow adds what changed of a row since a change counter, if anything did.
+func (d *Delta) addRow(m *protocol.Message, r *row, of member.ID, since uint64) bool {
+	n := len(m.Rows)
+	if n < cap(m.Rows) {
+		m.Rows = m.Rows[:n+1]
+	} else {
+		m.Rows = append(m.Rows, protocol.Row{})
+	}
+	out := &m.Rows[n]
+	*out = protocol.Row{Member: of, Identity: r.identity, Hears: out.Hears[:0], Marks: out.Marks[:0]}
+	if r.meta > since {
+		out.Version, out.Binding = r.version, r.binding
+		out.Hears = append(out.Hears, r.hears...)
+	}
+	for j, stamp := range r.stamps {
+		if stamp > since {
+			out.Marks = append(out.Marks, protocol.StreamMark{Stream: member.ID(j), Mark: r.marks[j]})
+		}
+	}
+	if out.Version == 0 && len(out.Marks) == 0 {
+		m.Rows = m.Rows[:n]
+		return false
+	}
+	return true
+}
+
+// number makes a message one that wants an acknowledgement.
+func (d *Delta) number(l *link, m *protocol.Message, relays bool) {
+	if l.flights.len() == 0 {
+		l.progressed = d.now
+	}
+	m.Number = l.flights.end
+	f := l.flights.push()
+	*f = flight{sentAt: d.now, stamp: d.changes, relays: relays, stable: d.ended(), spans: f.spans[:0]}
+	for i := range m.Batches {
+		b := &m.Batches[i]
+		f.size += b.Size()
+		if n := len(f.spans); n > 0 && f.spans[n-1].stream == b.Origin && f.spans[n-1].last+1 == b.Seq {
+			f.spans[n-1].last = b.Last()
+		} else {
+			f.spans = append(f.spans, span{b.Origin, b.Seq, b.Last()})
+		}
+	}
+	l.inFlight += f.size
+}
+
+// fill puts batches into a message: lost ones first, then of the own stream
+// and those relayed to the peer the oldest, as far as the window allows.
+func (d *Delta) fill(l *link, m *protocol.Message) {
+	room := min(d.cfg.MessageBytesMax, l.window-l.inFlight)
+	if l.inFlight == 0 {
+		room = max(room, 1) // at least one batch, whatever its size
+	}
+	for size := 0; size < room; {
+		b := d.nextLost(l)
+		if b == nil {
+			b = d.nextNew(l)
+		}
+		if b == nil {
+			return
+		}
+		if size > 0 && size+b.Size() > d.cfg.MessageBytesMax {
+			d.unsend(l, b)
+			return
+		}
+		size += b.Size()
+		m.Batches = append(m.Batches, *b)
+	}
+	l.blocked = l.blocked || l.window-l.inFlight <= d.cfg.MessageBytesMax
+}
+
+// nextLost gives the next batch of what was lost; it leaves the list.
+func (d *Delta) nextLost(l *link) *protocol.Batch {
+	for len(l.lost) > 0 {
+		s := &l.lost[0]
+		log := &d.streams[s.stream].log
+		from := max(s.first-1, d.known(l, s.stream))
+		number := d.streams[s.stream].find(from)
+		if from < s.last && number < log.end && log.at(number).Seq <= s.last {
+			b := log.at(number)
+			s.first = b.Last() + 1
+			return b
+		}
+		l.lost = l.lost[:copy(l.lost, l.lost[1:])]
+	}
+	return nil
+}
+
+// nextNew gives the oldest batch that goes to the peer and was not sent yet.
+func (d *Delta) nextNew(l *link) *protocol.Batch {
+	var best *protocol.Batch
+	if !d.reader {
+		best = d.unsent(l, d.cfg.Self)
+	}
+	for _, j := range l.leased {
+		if b := d.unsent(l, j); b != nil && (best == nil || b.Compare(best) < 0) {
+			best = b
+		}
+	}
+	if best != nil {
+		h := &l.sent[best.Origin]
+		h.have, h.number = best.Last(), h.number+1
+		if d.mutant == mutant.SentUsedAsKnown && l.row != nil {
+			l.row.marks[best.Origin].Have = max(l.row.marks[best.Origin].Have, best.Last())
+			l.row.marks[best.Origin].Promise = max(l.row.marks[best.Origin].Promise, best.Time)
+		}
+	}
+	return best
+}
+
+// unsent gives the next batch of a stream for the peer, nil if there is none.
+func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
+	s, h := &d.streams[stream], &l.sent[stream]
+	if known := d.known(l, stream); known > h.have || h.number < s.log.first {
+		h.have = max(h.have, known, s.base)
+		h.number = s.find(h.have)
+	}
+	if h.number >= s.log.end {
+		return nil
+	}
+	return s.log.at(h.number)
+}
+
+// unsend takes back a batch that does not fit into the message after all.
+func (d *Delta) unsend(l *link, b *protocol.Batch) {
+	if h := &l.sent[b.Origin]; h.have == b.Last() && (len(l.lost) == 0 || l.lost[0].stream != b.Origin || l.lost[0].first != b.Last()+1) {
+		h.have, h.number = b.Seq-1, h.number-1
+		return
+	}
+	l.lost = append(l.lost, span{})
+	copy(l.lost[1:], l.lost)
+	l.lost[0] = span{b.Origin, b.Seq, b.Last()}
+}
+
+// sendSnapshot gives a life without data the state that stands for batches
+// that are not kept any more.
+func (d *Delta) sendSnapshot(l *link) bool {
+	if !d.agreed || l.row == nil || d.boundTo(l) || d.base.Time == 0 {
+		return false
+	}
+	if l.snapshotAt != 0 && d.now-l.snapshotAt < max(d.timeout(l), 100*time.Millisecond) || !d.lacksBase(l) {
+		return false
+	}
+	l.snapshotAt = max(d.now, 1)
+	m := d.message()
+	m.Snapshot = &d.base
+	if d.mutant == mutant.SnapshotAtDeliveredFrontier {
+		m.Snapshot = d.deliveredSnapshot()
+	}
+	d.send(l, m)
+	return true
+}
+
+func (d *Delta) lacksBase(l *link) bool {
+	for j := range d.streams {
+		if d.known(l, member.ID(j)) < d.streams[j].base {
+			return true
+		}
+	}
+	return false
+}
+
+// deliveredSnapshot is what a mutant sends: it covers entries that not all
+// members hold.
+func (d *Delta) deliveredSnapshot() *protocol.Snapshot {
+	s := &protocol.Snapshot{Time: d.settled, State: d.base.State, Have: make([]uint64, d.cfg.Members)}
+	for j := range d.streams {
+		s.Have[j] = d.mine.marks[j].Have
+	}
+	return s
+}

@@ -1,0 +1,83 @@
+package delta
+
+import (
+	"sort"
+	"time"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+)
+
+// stream is what this member keeps of the batches of one origin: those held
+// and not yet trimmed, and a few beyond a gap. How many entries are held says
+// the own row.
+type stream struct {
+	log       queue[protocol.Batch]
+	base      uint64     // entries before the front of the log: trimmed
+	last      clock.Time // of the newest batch held
+	ahead     []protocol.Batch
+	aheadSize int // bytes of ahead
+
+	waiting bool          // somebody's promise waits for entries that are missing
+	missed  time.Duration // since when somebody is known to have more; 0: nobody has
+	came    time.Duration // when something new came
+	direct  time.Duration // when something new came from the origin itself
+	pull    pull
+}
+
+func newStream() stream { return stream{} }
+
+// find gives the number of the batch that follows the first have entries.
+func (s *stream) find(have uint64) uint64 {
+	return s.log.first + uint64(sort.Search(s.log.len(), func(i int) bool {
+		return s.log.at(s.log.first+uint64(i)).Seq > have
+	}))
+}
+
+// stash keeps a batch beyond a gap and says whether there was room for it.
+func (s *stream) stash(b *protocol.Batch, bytesMax int) (kept, known bool) {
+	at := sort.Search(len(s.ahead), func(i int) bool { return s.ahead[i].Seq >= b.Seq })
+	if at < len(s.ahead) && s.ahead[at].Seq == b.Seq {
+		return false, true
+	}
+	if s.aheadSize+b.Size() > bytesMax {
+		return false, false
+	}
+	s.ahead = append(s.ahead, protocol.Batch{})
+	copy(s.ahead[at+1:], s.ahead[at:])
+	s.ahead[at] = *b
+	s.aheadSize += b.Size()
+	return true, true
+}
+
+// unstash takes out the batches that are held or follow directly, first ones
+// first, one a call.
+func (s *stream) unstash(have uint64) (protocol.Batch, bool) {
+	if len(s.ahead) == 0 || s.ahead[0].Seq > have+1 {
+		return protocol.Batch{}, false
+	}
+	b := s.ahead[0]
+	s.ahead = s.ahead[:copy(s.ahead, s.ahead[1:])]
+	s.aheadSize -= b.Size()
+	return b, true
+}
+
+// row is what is known of a member: what it holds, whom it hears, and when
+// that changed here.
+type row struct {
+	identity member.Identity
+	version  uint64
+	binding  uint64
+	hears    member.Set
+	marks    clock.Vector
+	stable   clock.Time // what the member itself reported as stable
+
+	stamps []uint64        // per mark: the change counter when it last changed here
+	meta   uint64          // the same for version, binding and hears
+	rose   []time.Duration // per mark: when it last rose
+}
+
+func newRow(members int) *row {
+	return &row{marks: make(clock.Vector, members), stamps: make([]uint64, members), rose: make([]time.Duration, members)}
+}
