@@ -46,6 +46,17 @@ func (d *Delta) settle() {
 	}
 }
 
+// promiseOf is the promise of the own stream at this moment.
+func (d *Delta) promiseOf() clock.Time {
+	switch {
+	case d.closed:
+		return clock.Infinity
+	case d.mutant == mutant.NoNullPromises:
+		return d.streams[d.cfg.Self].last
+	}
+	return d.clock.Now()
+}
+
 // survives says whether a batch can be reported as settled: an own one that no
 // journal keeps could still die with this member.
 func (d *Delta) survives(b *protocol.Batch) bool {
