@@ -1,0 +1,34 @@
+# One target per need; `make` alone lists them.
+TOOLS = PATH="$$(.ci/tools $(1)):$$PATH"
+
+.PHONY: help build test race fuzz lint format processes demo ci
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## the binary, as ./chatterbox
+	go build -o chatterbox ./cmd/chatterbox
+
+test: ## all tests that need nothing but Go
+	go test ./...
+
+race: ## the tests of all packages with goroutines under the race detector
+	.ci/run race
+
+fuzz: ## every fuzz target for ten seconds
+	.ci/fuzz 10
+
+lint: ## go vet and golangci-lint
+	.ci/run vet lint
+
+format: ## format all files
+	$(TOOLS) gofumpt -w .
+
+processes: ## tests on real processes in network namespaces (root, nftables, iproute2)
+	go test -count=1 -v ./test/...
+
+demo: ## five members, one cut, one heal
+	go run ./cmd/chatterbox demo
+
+ci: ## all that must hold before a change lands
+	.ci/run
