@@ -3,6 +3,7 @@ package delta
 import (
 	"time"
 
+	"chatterbox/clock"
 	"chatterbox/member"
 	"chatterbox/protocol"
 	"chatterbox/protocol/mutant"
