@@ -13,7 +13,7 @@ type Kind uint8
 // The kinds of frames. Zero is none.
 const (
 	KindMessage Kind = iota + 1 // a protocol.Message
-	KindBeat                    // nothing: the sender lives
+	KindBeat                    // a Beat: the sender lives
 	KindHello                   // a Hello, the first frame of who dialed
 	KindWelcome                 // a Welcome, the first frame of who was dialed
 )
@@ -54,12 +54,6 @@ func CutFrame(p []byte, bytesMax int) (kind Kind, body, rest []byte, err error) 
 		return 0, nil, nil, malformed("frame: unknown kind %d", kind)
 	}
 	return kind, p[FrameHeaderBytes:n:n], p[n:], nil
-}
-
-// AppendBeat appends a beat, a frame without a body.
-func AppendBeat(dst []byte) []byte {
-	dst, start := beginFrame(dst, KindBeat)
-	return endFrame(dst, start, 0)
 }
 
 // beginFrame appends a frame's header, its length still open.
