@@ -1,16 +1,13 @@
-//go:build unix && !linux
+//go:build unix
 
 package journal
 
 import (
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // lock takes the lock of a file, which ends with the process.
 func lock(file *os.File) error {
-	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }
-
-func syncData(file *os.File) error { return file.Sync() }
