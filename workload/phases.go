@@ -14,7 +14,8 @@ type Phases struct {
 // NewPhases makes the phases of a run that starts now and sends and waits for
 // so long.
 func NewPhases(now, send, grace time.Duration) Phases {
-	return Phases{SendEnd: now + send, GraceEnd: now + send + grace}
+	end := later(now, send)
+	return Phases{SendEnd: end, GraceEnd: later(end, grace)}
 }
 
 // Left gives what is left of the time until each end, 0 if it is past.

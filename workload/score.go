@@ -46,6 +46,9 @@ type Score struct {
 // Count gives the number of entries.
 func (a Score) Count() uint64 { return a.n }
 
+// String gives the tuple that a run prints: (count,score), the score as Float.
+func (a Score) String() string { return fmt.Sprintf("(%d,%s)", a.n, a.Float()) }
+
 // Join gives the score of a log whose first part is worth a and the rest b.
 // Above EntriesMax it is an error: nothing wraps.
 func (a Score) Join(b Score) (Score, error) {

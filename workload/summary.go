@@ -29,39 +29,65 @@ func Summarize(b *protocol.Batch) error {
 }
 
 // blockEntries is how many numbers are summed in 64 bits: the prefixes before
-// each add up to at most (0+1+...+63)*2^53 < 2^64.
-const blockEntries = 64
+// each of them add up to at most (0+1+...+63)*2^53 < 2^64.
+const (
+	blockEntries = 64
+	blockBytes   = blockEntries * EntryBytes
+)
 
 // sum gives the score of numbers side by side; false if one is out of range.
 //
-// It adds up k and, of each entry, the sum P of the prefixes before it; since
-// P = (n-1)*k1 + ... + 0*kn, W is n*S - P. Blocks are summed in 64 bits and
+// An entry costs two additions: of k to the sum S, and before that of S to P,
+// the sum of all prefixes. Entry i is in the n-i prefixes that follow it, so
+// P = (n-1)*k1 + ... + 0*kn, and W is n*S - P. Blocks are summed in 64 bits and
 // joined in 128.
 func sum(numbers []byte) (Score, bool) {
 	var s, prefixes wide
-	n, outOfRange := uint64(len(numbers)/EntryBytes), uint64(0)
-	for len(numbers) > 0 {
-		block := numbers[:min(len(numbers), blockEntries*EntryBytes)]
-		numbers = numbers[len(block):]
-		prefixes = prefixes.add(s.times(uint64(len(block) / EntryBytes)))
-		blockSum, blockPrefixes, bad := sumBlock(block)
-		outOfRange |= bad
+	n, outside := uint64(len(numbers)/EntryBytes), uint64(0)
+	for ; len(numbers) >= blockBytes; numbers = numbers[blockBytes:] {
+		blockSum, blockPrefixes, blockOutside := sumBlock((*[blockBytes]byte)(numbers))
+		prefixes = prefixes.add(s.times(blockEntries)).add(wide{lo: blockPrefixes})
 		s = s.add(wide{lo: blockSum})
-		prefixes = prefixes.add(wide{lo: blockPrefixes})
+		outside |= blockOutside
 	}
-	return Score{n: n, s: s, w: s.times(n).sub(prefixes)}, outOfRange>>numberBits == 0
+	restSum, restPrefixes, restOutside := sumRest(numbers)
+	prefixes = prefixes.add(s.times(uint64(len(numbers) / EntryBytes))).add(wide{lo: restPrefixes})
+	s = s.add(wide{lo: restSum})
+	return Score{n: n, s: s, w: s.times(n).sub(prefixes)}, (outside|restOutside)>>numberBits == 0
 }
 
-// sumBlock adds up to blockEntries numbers and the prefixes before them. A
-// number k is in range if k-1 has no bit above the lower 53, 0 wrapping round.
-func sumBlock(block []byte) (sum, prefixes, outOfRange uint64) {
-	for ; len(block) >= EntryBytes; block = block[EntryBytes:] {
-		k := binary.LittleEndian.Uint64(block)
-		prefixes += sum
-		sum += k
-		outOfRange |= k - 1
+// sumRest adds up fewer numbers than a block has, and the prefixes before each.
+// A number k is in range if k-1 has only the lower 53 bits; 0 wraps round.
+func sumRest(numbers []byte) (s, prefixes, outside uint64) {
+	for ; len(numbers) >= EntryBytes; numbers = numbers[EntryBytes:] {
+		k := binary.LittleEndian.Uint64(numbers)
+		prefixes += s
+		s += k
+		outside |= k - 1
 	}
-	return sum, prefixes, outOfRange
+	return s, prefixes, outside
+}
+
+// sumBlock is sumRest for a whole block, four numbers a round, which makes it
+// twice as fast: this is what every entry passes through at every member.
+func sumBlock(block *[blockBytes]byte) (s, prefixes, outside uint64) {
+	for i := 0; i <= blockBytes-4*EntryBytes; i += 4 * EntryBytes {
+		four := (*[4 * EntryBytes]byte)(block[i:])
+		k0 := binary.LittleEndian.Uint64(four[0:8])
+		prefixes += s
+		s += k0
+		k1 := binary.LittleEndian.Uint64(four[8:16])
+		prefixes += s
+		s += k1
+		k2 := binary.LittleEndian.Uint64(four[16:24])
+		prefixes += s
+		s += k2
+		k3 := binary.LittleEndian.Uint64(four[24:32])
+		prefixes += s
+		s += k3
+		outside |= (k0 - 1) | (k1 - 1) | (k2 - 1) | (k3 - 1)
+	}
+	return s, prefixes, outside
 }
 
 // Fold joins a summarized batch to the summary of all that is before it in the
@@ -86,21 +112,15 @@ func Fold(prefix *protocol.Summary, next *protocol.Batch) {
 	a.join(b).put(prefix)
 }
 
-// chain mixes what says which batch it is and what is in it into a digest.
+// chain scrambles what says which batch it is, and what is in it, into a digest.
 func chain(digest uint64, b *protocol.Batch) uint64 {
-	digest = mix(digest^uint64(b.Origin), b.Seq)
-	digest = mix(digest^uint64(b.Time), uint64(b.Count))
-	for _, word := range b.Summary[:summaryDigest] {
-		digest = mix(digest, word)
+	digest = scramble(digest ^ (uint64(b.Origin)<<32 | uint64(b.Count)))
+	digest = scramble(digest ^ b.Seq)
+	digest = scramble(digest ^ uint64(b.Time))
+	for _, word := range b.Summary[summarySumLow:summaryDigest] {
+		digest = scramble(digest ^ word)
 	}
 	return digest
-}
-
-// mix is a step of the chain: one 128-bit product, its halves joined, after
-// both factors were moved off zero (in the manner of wyhash).
-func mix(digest, word uint64) uint64 {
-	hi, lo := bits.Mul64(digest^golden64, word^wyMix)
-	return scramble(hi ^ lo ^ digest)
 }
 
 // Digest gives the digest of the order in a summary that Fold made, as 16
