@@ -72,7 +72,8 @@ func embedded(doc *ast.CommentGroup) bool {
 }
 
 // Mutants finds production code that could choose a deliberately broken
-// protocol: only the simulator, its command and tests may.
+// protocol: only the simulator, its command and tests may. A protocol's own New
+// may be made of it.
 func Mutants(t *Tree) []Finding {
 	var findings []Finding
 	t.files(onlyCode, func(p *Package, f *File) {
@@ -80,23 +81,11 @@ func Mutants(t *Tree) []Finding {
 			return
 		}
 		ast.Inspect(f.Syntax, func(node ast.Node) bool {
-			if call, ok := node.(*ast.CallExpr); ok && calledName(call) == "NewMutant" {
-				findings = append(findings, t.at(call, "only the simulator and tests may make a mutant"))
+			if selector, ok := node.(*ast.SelectorExpr); ok && selector.Sel.Name == "NewMutant" {
+				findings = append(findings, t.at(selector, "only the simulator and tests may make a mutant"))
 			}
 			return true
 		})
 	})
 	return inOrder(findings)
-}
-
-// calledName gives the last element of what is called.
-func calledName(call *ast.CallExpr) string {
-	switch function := call.Fun.(type) {
-	case *ast.SelectorExpr:
-		return function.Sel.Name
-	case *ast.Ident:
-		return function.Name
-	default:
-		return ""
-	}
 }
