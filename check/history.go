@@ -1,0 +1,233 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/trace"
+)
+
+// history is what the checks remember in common: everything that members hold
+// and said, and the order as far as anybody was told it.
+type history struct {
+	header  trace.Header
+	members []witness
+	streams []stream
+	order   []placed // the batches delivered at the foremost member, from 0
+
+	healedAt time.Duration // the last time that something was disturbed or healed
+	ended    bool          // the send phase is over
+}
+
+// witness is one member as its own events show it.
+type witness struct {
+	running  bool
+	lives    int
+	identity member.Identity
+
+	held      []uint64     // entries of each stream held by the life with this data
+	ever      []uint64     // the most of each stream that any life held
+	last      []clock.Time // time of the last batch held of each stream
+	published clock.Vector // the largest marks that messages said in this life with its data
+	spoken    clock.Vector // the same of all lives
+	latest    clock.Time   // the largest time of all batches held
+	place     int          // index in order of the next batch to be delivered
+	position  uint64       // entries delivered
+	final     *trace.Event // nil: no result yet
+	sample    trace.Event  // the last look into the member
+}
+
+// stream is what an origin appended. Another life with other data begins anew.
+type stream struct {
+	batches  []batch
+	identity member.Identity
+	older    []stream   // of lives whose data was lost
+	promised clock.Time // the largest promise that anybody said about it
+}
+
+// batch is one batch as its origin appended it.
+type batch struct {
+	seq, count uint64
+	time       clock.Time
+	bytes      uint64
+	hash       uint64
+	at         time.Duration
+}
+
+// placed is a batch with its place in the order.
+type placed struct {
+	stream   member.ID
+	identity member.Identity
+	position uint64
+	batch
+}
+
+func (b *batch) end() uint64 { return b.seq + b.count }
+
+func (h *history) reset(header trace.Header) {
+	n := len(header.Members)
+	*h = history{header: header, members: make([]witness, n), streams: make([]stream, n)}
+	for i := range h.members {
+		h.members[i] = witness{
+			held: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n),
+			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
+		}
+	}
+}
+
+// note takes an event into the history, after all rules have seen it.
+func (h *history) note(e *trace.Event) {
+	m := &h.members[e.Member]
+	switch e.Kind {
+	case trace.Start:
+		m.start(e)
+	case trace.Recover:
+		m.regain(e)
+	case trace.Append:
+		h.noteAppend(m, e)
+	case trace.Publish:
+		mark := clock.Mark{Have: e.Have, Promise: e.Promise}
+		m.published[e.Stream] = m.published[e.Stream].Merge(mark)
+		m.spoken[e.Stream] = m.spoken[e.Stream].Merge(mark)
+		h.streams[e.Stream].promised = max(h.streams[e.Stream].promised, e.Promise)
+	case trace.Deliver:
+		h.noteDeliver(m, e)
+	case trace.Reset:
+		m.place, m.position = h.placeOf(e.Position), e.Position
+	case trace.Crash:
+		m.running = false
+		h.healedAt = e.At
+	case trace.Sample:
+		m.sample = *e
+	case trace.Final:
+		final := *e
+		m.final = &final
+	case trace.Fault, trace.Resume, trace.Pause:
+		h.healedAt = e.At
+	case trace.Phase:
+		h.ended = h.ended || e.Note != PhaseSend
+		h.healedAt = e.At
+	}
+}
+
+// The notes of trace.Phase events.
+const (
+	PhaseSend  = "send"
+	PhaseGrace = "grace"
+	PhaseHeal  = "heal"
+	PhaseEnd   = "end"
+)
+
+func (m *witness) start(e *trace.Event) {
+	m.running = true
+	m.lives++
+	if m.identity != e.Identity {
+		clear(m.published)
+	}
+	m.identity = e.Identity
+	clear(m.held)
+	clear(m.last)
+	m.latest, m.place, m.position, m.final = 0, 0, 0, nil
+}
+
+func (m *witness) regain(e *trace.Event) {
+	m.held[e.Stream] = max(m.held[e.Stream], e.Have)
+	m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
+	m.last[e.Stream] = max(m.last[e.Stream], e.Promise)
+	m.latest = max(m.latest, e.Promise)
+}
+
+func (h *history) noteAppend(m *witness, e *trace.Event) {
+	if e.Stream == e.Member {
+		h.streams[e.Stream].add(e)
+	}
+	last := e.Seq + e.Count - 1
+	m.held[e.Stream] = max(m.held[e.Stream], last)
+	m.ever[e.Stream] = max(m.ever[e.Stream], last)
+	m.last[e.Stream] = max(m.last[e.Stream], e.Time)
+	m.latest = max(m.latest, e.Time)
+}
+
+// add takes what the origin appended, and passes over what a restart appends
+// once more.
+func (s *stream) add(e *trace.Event) {
+	if s.identity != e.Identity {
+		if len(s.batches) > 0 {
+			s.older = append(s.older, stream{batches: s.batches, identity: s.identity})
+		}
+		s.identity, s.batches = e.Identity, nil
+	}
+	if e.Seq <= s.length() {
+		return
+	}
+	s.batches = append(s.batches, batch{seq: e.Seq, count: e.Count, time: e.Time, bytes: e.Bytes, hash: e.Hash, at: e.At})
+}
+
+func (h *history) noteDeliver(m *witness, e *trace.Event) {
+	if m.place == len(h.order) {
+		h.order = append(h.order, placed{
+			stream: e.Stream, identity: e.Identity, position: e.Position,
+			batch: batch{seq: e.Seq, count: e.Count, time: e.Time, hash: e.Hash, at: e.At},
+		})
+	}
+	m.place++
+	m.position = e.Position + e.Count
+}
+
+// placeOf gives the index in the order of the batch at a position, or the end.
+func (h *history) placeOf(position uint64) int {
+	i, _ := slices.BinarySearchFunc(h.order, position, func(p placed, position uint64) int {
+		return compare(p.position, position)
+	})
+	return i
+}
+
+// after gives the index of the first batch that is not within the first have
+// entries.
+func (s *stream) after(have uint64) int {
+	i, _ := slices.BinarySearchFunc(s.batches, have+1, func(b batch, seq uint64) int {
+		return compare(b.seq, seq)
+	})
+	return i
+}
+
+// of gives the stream as a life of its origin wrote it, nil if it wrote nothing.
+func (s *stream) of(identity member.Identity) *stream {
+	if s.identity == identity {
+		return s
+	}
+	for i := range s.older {
+		if s.older[i].identity == identity {
+			return &s.older[i]
+		}
+	}
+	return nil
+}
+
+// find gives the batch that begins at seq.
+func (s *stream) find(seq uint64) *batch {
+	if i := s.after(seq - 1); i < len(s.batches) && s.batches[i].seq == seq {
+		return &s.batches[i]
+	}
+	return nil
+}
+
+// length gives the entries of the stream.
+func (s *stream) length() uint64 {
+	if len(s.batches) == 0 {
+		return 0
+	}
+	return s.batches[len(s.batches)-1].end() - 1
+}
+
+func compare(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

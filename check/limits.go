@@ -1,0 +1,151 @@
+package check
+
+import (
+	"time"
+
+	"chatterbox/member"
+	"chatterbox/trace"
+)
+
+// withinLimits: batches in memory, batches of a message, and what is on its
+// way to a silent peer stay within the limits that the header names.
+func withinLimits(c *court) rule {
+	header := &c.past.header
+	n := len(c.past.members)
+	silent := make([]silence, n*n)
+	return func(e *trace.Event) {
+		switch e.Kind {
+		case trace.Sample:
+			if limit := header.LogBytesMax; limit > 0 && e.Bytes > uint64(limit) {
+				c.violated(e, "keeps %d bytes of batches, at most %d are allowed", e.Bytes, limit)
+			}
+		case trace.Start:
+			clear(silent[int(e.Member)*n : (int(e.Member)+1)*n])
+		case trace.Receive:
+			silent[int(e.Member)*n+int(e.Peer)].bytes = 0
+		case trace.Push:
+			c.judgePush(e, &silent[int(e.Member)*n+int(e.Peer)])
+		}
+	}
+}
+
+// silence is what was sent to a peer since it was last heard.
+type silence struct {
+	bytes uint64
+	tops  map[member.ID]uint64 // of each stream the last entry ever sent
+}
+
+func (c *court) judgePush(e *trace.Event, s *silence) {
+	if s.tops == nil {
+		s.tops = map[member.ID]uint64{}
+	}
+	last := e.Seq + e.Count - 1
+	if last <= s.tops[e.Stream] {
+		return // sent again
+	}
+	s.tops[e.Stream] = last
+	s.bytes += e.Bytes
+	limit := c.past.header.WindowBytesMax
+	if limit > 0 && s.bytes > uint64(limit)+uint64(c.past.header.MessageBytesMax) {
+		c.violated(e, "has sent %d bytes of new batches to member %d since it heard of it, at most %d are allowed", s.bytes, e.Peer, limit)
+	}
+}
+
+// noEarlyResend: no range is sent again to the same peer within a tick, unless
+// the link or the peer began anew.
+func noEarlyResend(c *court) rule {
+	n := len(c.past.members)
+	ways := make([]way, n*n)
+	return func(e *trace.Event) {
+		w := &ways[int(e.Member)*n+int(e.Peer)]
+		switch e.Kind {
+		case trace.Start:
+			clear(ways[int(e.Member)*n : (int(e.Member)+1)*n])
+		case trace.Up, trace.Down:
+			*w = way{session: w.session}
+		case trace.Receive:
+			if e.Session>>32 > w.session>>32 {
+				*w = way{session: e.Session}
+			}
+		case trace.Push:
+			w.push(c, e)
+		}
+	}
+}
+
+// way is what was sent from a member to a peer within the last tick.
+type way struct {
+	session uint64
+	recent  []sending
+}
+
+type sending struct {
+	at         time.Duration
+	stream     member.ID
+	first, end uint64
+}
+
+func (w *way) push(c *court, e *trace.Event) {
+	old := 0
+	for old < len(w.recent) && w.recent[old].at+c.past.header.TickNs <= e.At {
+		old++
+	}
+	w.recent = append(w.recent[:0], w.recent[old:]...)
+	for i := range w.recent {
+		if s := &w.recent[i]; s.stream == e.Stream && e.Seq < s.end && s.first < e.Seq+e.Count {
+			c.violated(e, "sends entries %d to %d of stream %d to member %d again after %v", e.Seq, e.Seq+e.Count-1, e.Stream, e.Peer, e.At-s.at)
+			break
+		}
+	}
+	w.recent = append(w.recent, sending{e.At, e.Stream, e.Seq, e.Seq + e.Count})
+}
+
+// Copies of an entry that may be sent for each one that is needed: in a
+// healthy mesh, and from the heal on after failures. The allowance covers the
+// last messages of short runs.
+const (
+	copiesHealthy   = 1.05
+	copiesAfterHeal = 2.0
+	copiesAllowance = 64
+)
+
+// fewCopies: what members send is little more than what others lack.
+func fewCopies(c *court) rule {
+	var sent, needed uint64
+	return func(e *trace.Event) {
+		switch {
+		case e.Kind == trace.Push:
+			sent += e.Count
+		case e.Kind == trace.Append && e.Stream == e.Member:
+			needed += e.Count * uint64(len(c.past.members)-1)
+		case e.Kind == trace.Phase && e.Note == PhaseHeal:
+			sent, needed = 0, c.past.lacking()
+		case e.Kind == trace.Phase && e.Note == PhaseEnd:
+			c.judgeCopies(e, sent, needed)
+		}
+	}
+}
+
+func (c *court) judgeCopies(e *trace.Event, sent, needed uint64) {
+	factor := copiesAfterHeal
+	if c.past.header.Healthy {
+		factor = copiesHealthy
+	}
+	if !c.past.header.Healthy && !c.past.header.Progress {
+		return
+	}
+	if float64(sent) > float64(needed)*factor+copiesAllowance {
+		c.violated(e, "members sent %d copies of entries where %d were needed", sent, needed)
+	}
+}
+
+// lacking counts the entries that members lack together.
+func (h *history) lacking() (entries uint64) {
+	for j := range h.streams {
+		length := h.streams[j].length()
+		for k := range h.members {
+			entries += length - min(length, h.members[k].held[j])
+		}
+	}
+	return entries
+}

@@ -1,0 +1,87 @@
+package check
+
+import (
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/trace"
+)
+
+// durableFirst: a crash at any moment lowers nothing that was published. What
+// a message says is held is held by then, durably with a journal; and after a
+// restart with the data it still is.
+func durableFirst(c *court) rule {
+	restarted := make([]bool, len(c.past.members))
+	return func(e *trace.Event) {
+		m := &c.past.members[e.Member]
+		switch e.Kind {
+		case trace.Start:
+			restarted[e.Member] = m.identity == e.Identity
+			return
+		case trace.Recover:
+			if e.Stream == e.Member && restarted[e.Member] && m.published[e.Stream].Promise < clock.Infinity && e.Time < m.published[e.Stream].Promise {
+				c.violated(e, "comes back with clock bound %d after it promised %d", uint64(e.Time), uint64(m.published[e.Stream].Promise))
+			}
+			return
+		}
+		if restarted[e.Member] {
+			restarted[e.Member] = false
+			c.judgeRestart(e)
+		}
+		if held := m.held[e.Stream]; e.Kind == trace.Publish && e.Have > held {
+			c.violated(e, "says that it holds %d entries of stream %d, of which %d are durable", e.Have, e.Stream, held)
+		}
+	}
+}
+
+// judgeRestart compares what came back with what was published before.
+func (c *court) judgeRestart(e *trace.Event) {
+	m := &c.past.members[e.Member]
+	for j, held := range m.held {
+		if said := m.published[j].Have; said > held {
+			c.violated(e, "came back with %d entries of stream %d after it said that it holds %d", held, j, said)
+		}
+	}
+}
+
+// belowTruth: what a member believes of a peer is no more than the peer holds
+// and said.
+func belowTruth(c *court) rule {
+	return func(e *trace.Event) {
+		peer := &c.past.members[e.Peer]
+		if truth := peer.ever[e.Stream]; e.Have > truth {
+			c.violated(e, "believes that member %d holds %d entries of stream %d, of which it holds %d", e.Peer, e.Have, e.Stream, truth)
+		}
+		if truth := peer.spoken[e.Stream].Promise; e.Promise > truth {
+			c.violated(e, "believes that member %d promises %d for stream %d, for which it promised %d", e.Peer, uint64(e.Promise), e.Stream, uint64(truth))
+		}
+	}
+}
+
+// truePromises: no batch of the stream with the promised time or less lies
+// outside the entries that the promise names, ever.
+func truePromises(c *court) rule {
+	return func(e *trace.Event) {
+		s := &c.past.streams[e.Stream]
+		if e.Kind == trace.Append {
+			if e.Stream == e.Member && e.Seq > s.length() && len(s.older) == 0 && e.Time <= s.promised {
+				c.violated(e, "appends its own %d/%d at time %d, for which %d was promised", e.Stream, e.Seq, uint64(e.Time), uint64(s.promised))
+			}
+			return
+		}
+		if i := s.after(e.Have); i < len(s.batches) && s.batches[i].time <= e.Promise && len(s.older) == 0 {
+			c.violated(e, "promises time %d for stream %d with %d entries, but %d/%d has time %d",
+				uint64(e.Promise), e.Stream, e.Have, e.Stream, s.batches[i].seq, uint64(s.batches[i].time))
+		}
+	}
+}
+
+// trimmedIsHeld: what a member forgets, every member held durably.
+func trimmedIsHeld(c *court) rule {
+	return func(e *trace.Event) {
+		for k := range c.past.members {
+			if held := c.past.members[k].ever[e.Stream]; held < e.Have {
+				c.violated(e, "forgets %d entries of stream %d, of which member %d only held %d", e.Have, e.Stream, member.ID(k), held)
+			}
+		}
+	}
+}

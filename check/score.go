@@ -1,0 +1,165 @@
+package check
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/trace"
+)
+
+// exactTuple: the result of a member equals what unlimited integers give over
+// the batches that it holds, in order.
+func exactTuple(c *court) rule {
+	var known []result
+	return func(e *trace.Event) {
+		m := &c.past.members[e.Member]
+		want, ok := resultOf(known, m.held)
+		if !ok {
+			want = c.compute(m.held)
+			known = append(known, want)
+		}
+		if e.Note != want.text {
+			c.violated(e, "prints %s for what is worth %s", e.Note, want.text)
+		}
+		if n, s, w := unpack(e.State); n != want.count || s.Cmp(want.sum) != 0 || w.Cmp(want.weighted) != 0 {
+			c.violated(e, "has the tuple (%d,%d,%d) where exact integers give (%d,%d,%d)", n, s, w, want.count, want.sum, want.weighted)
+		}
+	}
+}
+
+// result is the worth of the first entries of each stream.
+type result struct {
+	held          []uint64
+	count         uint64
+	sum, weighted *big.Int
+	text          string
+}
+
+func resultOf(known []result, held []uint64) (result, bool) {
+	for i := range known {
+		if slices.Equal(known[i].held, held) {
+			return known[i], true
+		}
+	}
+	return result{}, false
+}
+
+// compute adds up one entry after the other, the plainest way there is.
+func (c *court) compute(held []uint64) result {
+	r := result{held: slices.Clone(held), sum: new(big.Int), weighted: new(big.Int)}
+	var place, number, product big.Int
+	for _, b := range c.past.inOrder(held) {
+		for seq := b.seq; seq < b.end(); seq++ {
+			r.count++
+			number.SetUint64(c.numbers(b.stream, seq))
+			r.sum.Add(r.sum, &number)
+			r.weighted.Add(r.weighted, product.Mul(place.SetUint64(r.count), &number))
+		}
+	}
+	r.text = fmt.Sprintf("(%d,%s)", r.count, decimal(r.weighted))
+	return r
+}
+
+// inOrder gives the batches of the first entries of each stream in the total
+// order.
+func (h *history) inOrder(held []uint64) []placed {
+	var all []placed
+	for j := range h.streams {
+		s := &h.streams[j]
+		for _, b := range s.batches[:s.after(held[j])] {
+			all = append(all, placed{stream: member.ID(j), identity: s.identity, batch: b})
+		}
+	}
+	slices.SortFunc(all, func(a, b placed) int {
+		if (key{a.time, a.stream, a.seq}).before(key{b.time, b.stream, b.seq}) {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// decimal gives W/2^53 as the shortest decimal that reads back as the nearest
+// float64, ties to even.
+func decimal(weighted *big.Int) string {
+	var exact big.Float
+	exact.SetInt(weighted)
+	exact.SetMantExp(&exact, -53)
+	nearest, _ := exact.Float64()
+	return strconv.FormatFloat(nearest, 'f', -1, 64)
+}
+
+// unpack takes count, sum and weighted sum out of a state of the score
+// workload: the count, then both sums in two words each, the lower one first.
+func unpack(state protocol.Summary) (count uint64, sum, weighted *big.Int) {
+	return state[0], wide(state[1], state[2]), wide(state[3], state[4])
+}
+
+func wide(low, high uint64) *big.Int {
+	n := new(big.Int).SetUint64(high)
+	return n.Or(n.Lsh(n, 64), new(big.Int).SetUint64(low))
+}
+
+// sameText: all members that are complete print the same; and where all that
+// run are connected in the end, all of them do.
+func sameText(c *court) rule {
+	return func(e *trace.Event) {
+		for k := range c.past.members {
+			other := c.past.members[k].final
+			if other == nil || member.ID(k) == e.Member || !(e.Complete && other.Complete || c.past.header.Alike) {
+				continue
+			}
+			if other.Note != e.Note || other.Hash != e.Hash {
+				c.violated(e, "prints %s (order %x, complete %v), but member %d prints %s (order %x, complete %v)",
+					e.Note, e.Hash, e.Complete, k, other.Note, other.Hash, other.Complete)
+			}
+			return
+		}
+	}
+}
+
+// exactlyOnce: what is delivered was appended by its origin; and where all is
+// connected in the end, all that was appended is delivered everywhere. That
+// nothing is delivered twice follows from the rising keys of append-only.
+func exactlyOnce(c *court) rule {
+	invented := noInvention(c)
+	return func(e *trace.Event) {
+		if e.Kind != trace.Phase {
+			invented(e)
+			return
+		}
+		if e.Note != PhaseEnd || !c.past.header.Progress {
+			return
+		}
+		all := c.past.appended()
+		for k := range c.past.members {
+			if got := c.past.members[k].position; got != all {
+				c.violated(e, "member %d delivered %d of %d entries; its horizon is %s", k, got, all, c.past.members[k].horizon())
+			}
+		}
+	}
+}
+
+// appended counts the entries of all streams.
+func (h *history) appended() (entries uint64) {
+	for j := range h.streams {
+		entries += h.streams[j].length()
+	}
+	return entries
+}
+
+// horizon gives the lowest promise published, and which stream it is of.
+func (m *witness) horizon() string {
+	lowest := 0
+	for j := range m.published {
+		if m.published[j].Promise < m.published[lowest].Promise {
+			lowest = j
+		}
+	}
+	return fmt.Sprintf("%s, set by stream %d", clock.Time(m.published[lowest].Promise), lowest)
+}

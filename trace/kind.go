@@ -1,0 +1,142 @@
+package trace
+
+// Kind says what happened.
+type Kind uint8
+
+// The kinds of events. [Kind.Doc] explains each one.
+const (
+	Start Kind = iota + 1
+	Recover
+	Append
+	Publish
+	Send
+	Push
+	Receive
+	Deliver
+	Trim
+	Reset
+	Up
+	Down
+	Close
+	Crash
+	Pause
+	Resume
+	Fault
+	Phase
+	Sample
+	Believe
+	Final
+	kindEnd
+)
+
+// Fields is a set of the fields of an event.
+type Fields uint32
+
+// The fields that an event can have besides At, Kind and Member.
+const (
+	HasPeer Fields = 1 << iota
+	HasStream
+	HasIdentity
+	HasLife
+	HasSession
+	HasNumber
+	HasSeq
+	HasCount
+	HasTime
+	HasMark // Have and Promise
+	HasPosition
+	HasBytes
+	HasHash
+	HasState
+	HasComplete
+	HasNote
+)
+
+// Kinds gives all kinds in order.
+func Kinds() []Kind {
+	all := make([]Kind, 0, kindEnd-1)
+	for k := Start; k < kindEnd; k++ {
+		all = append(all, k)
+	}
+	return all
+}
+
+// String gives the name of the kind as it stands in a trace.
+func (k Kind) String() string { return k.describe().name }
+
+// Fields gives the fields that events of the kind have.
+func (k Kind) Fields() Fields { return k.describe().fields }
+
+// Doc says in one sentence what events of the kind mean.
+func (k Kind) Doc() string { return k.describe().doc }
+
+type description struct {
+	name   string
+	fields Fields
+	doc    string
+}
+
+func (k Kind) describe() description {
+	switch k {
+	case Start:
+		return description{"start", HasIdentity | HasLife, "The member starts; life counts its starts with this data."}
+	case Recover:
+		return description{"recover", HasStream | HasTime | HasMark, "The member holds so much of a stream as a snapshot stands for, its own or a received one; time is its clock bound, promise that of the snapshot."}
+	case Append:
+		return description{"append", HasStream | HasIdentity | HasSeq | HasCount | HasTime | HasBytes | HasHash, "The member holds a batch from now on, durably where it has a journal."}
+	case Publish:
+		return description{"publish", HasStream | HasMark, "A message of the member says for the first time that it holds so much of a stream."}
+	case Send:
+		return description{"send", HasPeer | HasSession | HasNumber | HasCount | HasBytes, "A message for the peer was given to the transport; count is its entries."}
+	case Push:
+		return description{"push", HasPeer | HasStream | HasSeq | HasCount | HasBytes, "The message just sent carries these entries of a stream."}
+	case Receive:
+		return description{"receive", HasPeer | HasIdentity | HasSession | HasNumber | HasCount | HasBytes, "A message of the peer arrived; count is its entries."}
+	case Deliver:
+		return description{"deliver", HasStream | HasIdentity | HasSeq | HasCount | HasTime | HasPosition | HasHash, "A batch has its final place in the total order, after position entries."}
+	case Trim:
+		return description{"trim", HasStream | HasTime | HasMark, "All up to a time is stable and delivered; so much of a stream is forgotten."}
+	case Reset:
+		return description{"reset", HasTime | HasPosition | HasState, "The application starts anew from a snapshot of the first entries of the order."}
+	case Up:
+		return description{"up", HasPeer, "The link to the peer is fresh: what was in flight is lost."}
+	case Down:
+		return description{"down", HasPeer, "The link to the peer is gone."}
+	case Close:
+		return description{"close", 0, "The member's own stream ends."}
+	}
+	return k.describeWorld()
+}
+
+// describeWorld describes what the world and its judges tell, not the member.
+func (k Kind) describeWorld() description {
+	switch k {
+	case Crash:
+		return description{"crash", HasNote, "The member stops at once and forgets what is not durable; the note says whether its data is lost."}
+	case Pause:
+		return description{"pause", 0, "The member stops for a while and keeps everything."}
+	case Resume:
+		return description{"resume", 0, "A paused member goes on."}
+	case Fault:
+		return description{"fault", HasNote, "A line of the failure map takes effect; the note is its text."}
+	case Phase:
+		return description{"phase", HasNote, "A phase of the run begins: send, grace, heal or end."}
+	case Sample:
+		return description{"sample", HasTime | HasMark | HasBytes | HasComplete, "A look into the member: time is settled, promise is stable, bytes its log, complete as it says."}
+	case Believe:
+		return description{"believe", HasPeer | HasStream | HasMark, "A look into the member: what it takes the peer to hold of a stream."}
+	case Final:
+		return description{"final", HasPosition | HasHash | HasState | HasComplete | HasNote, "The member's result: entries, digest, state, whether complete, and the text printed."}
+	}
+	return description{name: "unknown"}
+}
+
+// kindNamed gives the kind of a name, or 0.
+func kindNamed(name string) Kind {
+	for k := Start; k < kindEnd; k++ {
+		if k.String() == name {
+			return k
+		}
+	}
+	return 0
+}
