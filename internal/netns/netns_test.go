@@ -112,7 +112,7 @@ func build(t *testing.T, hosts int) *Net {
 // start runs a copy of this binary in a role on a host.
 func start(t *testing.T, host *Host, as, address string) *Process {
 	t.Helper()
-	p, err := host.Start("env", role+"="+as, os.Args[0], address)
+	p, err := host.Start(t.Context(), "env", role+"="+as, os.Args[0], address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestCloseKillsWhatRuns(t *testing.T) {
 func TestSignalsReachTheProgram(t *testing.T) {
 	t.Parallel()
 	n := build(t, 1)
-	p, err := n.Host(0).Start("sleep", "60")
+	p, err := n.Host(0).Start(t.Context(), "sleep", "60")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,10 +35,10 @@ type Result struct {
 	PeakBytes int64
 }
 
-// Start runs a program on the host.
-func (h *Host) Start(program string, arguments ...string) (*Process, error) {
+// Start runs a program on the host, and kills it when ctx ends.
+func (h *Host) Start(ctx context.Context, program string, arguments ...string) (*Process, error) {
 	wrapped := append([]string{"netns", "exec", h.namespace, program}, arguments...)
-	p := &Process{command: exec.Command("ip", wrapped...), ended: make(chan struct{})}
+	p := &Process{command: exec.CommandContext(ctx, "ip", wrapped...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = &p.stdout, &p.stderr
 	p.started = time.Now()
 	if err := p.command.Start(); err != nil {
@@ -51,6 +51,9 @@ func (h *Host) Start(program string, arguments ...string) (*Process, error) {
 	}()
 	return p, nil
 }
+
+// Started gives the moment when the process was started.
+func (p *Process) Started() time.Time { return p.started }
 
 // Signal sends a signal. It is an error if the process has ended.
 func (p *Process) Signal(signal syscall.Signal) error {

@@ -1,0 +1,273 @@
+//go:build linux
+
+// Package netns_test runs clusters of real processes in network namespaces,
+// each member on an address of its own, and breaks their links with nftables.
+package netns_test
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"chatterbox/failure"
+	"chatterbox/internal/netns"
+	"chatterbox/member"
+)
+
+const (
+	sendFor = 3 * time.Second
+	waitFor = 5 * time.Second
+	// lateMax is how much later than its deadline a tuple may be read here:
+	// the time in which a process starts on a busy machine.
+	lateMax = 500 * time.Millisecond
+	// stuckAfter ends a run that does not end by itself.
+	stuckAfter = sendFor + 2*waitFor + 10*time.Second
+	// peakBytesMax is what a member may take of memory.
+	peakBytesMax = 300 << 20
+)
+
+// binary builds the program for a test, which is skipped where namespaces
+// cannot be had.
+func binary(t *testing.T) string {
+	t.Helper()
+	if err := netns.Available(); err != nil {
+		t.Skipf("real processes in network namespaces: %v", err)
+	}
+	if err := netns.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "chatterbox")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "chatterbox/cmd/chatterbox")
+	if talk, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, talk)
+	}
+	return path
+}
+
+// scenario is a claim about a map.
+type scenario struct {
+	claim    string
+	breaks   failure.Map
+	complete bool // every member holds everything in the end
+}
+
+// scenarios gives all that can be imposed on namespaces: the clean run, and
+// the maps that come with the program.
+func scenarios(t *testing.T) []scenario {
+	t.Helper()
+	all := []scenario{{claim: "clean-run-agrees", complete: true}}
+	for _, shipment := range failure.Shipped() {
+		if !imposable(shipment.Map()) || shipment.Durable {
+			t.Logf("not here: %s", shipment.Name)
+			continue
+		}
+		all = append(all, scenario{claim: shipment.Name, breaks: shipment.Map(), complete: shipment.Complete})
+	}
+	return all
+}
+
+func TestDeltaHolds(t *testing.T) {
+	program := binary(t)
+	for _, s := range scenarios(t) {
+		t.Run(s.claim, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, program, s.breaks, phases("--rate=20000")...)
+			ended := play(t, c)
+			for i, e := range ended {
+				if e == nil {
+					continue
+				}
+				if s.complete {
+					e.check(t, ended[firstAlive(ended)], 0)
+				} else {
+					e.check(t, ended[firstOf(c.component(member.ID(i)))], 2)
+					e.namesMissing(t, c, member.ID(i))
+				}
+			}
+		})
+	}
+}
+
+func TestLockstepHolds(t *testing.T) {
+	program := binary(t)
+	for _, s := range scenarios(t) {
+		t.Run(s.claim, func(t *testing.T) {
+			t.Parallel()
+			c := newCrew(t, program, s.breaks, phases("--protocol=lockstep")...)
+			ended := play(t, c)
+			first := ended[firstAlive(ended)]
+			for i, e := range ended {
+				switch {
+				case e == nil:
+				case c.meshed():
+					e.check(t, first, 0)
+				default:
+					e.checkApart(t, c, ended[firstOf(c.component(member.ID(i)))])
+				}
+			}
+		})
+	}
+}
+
+// The entries of a member that dies count as far as anybody held them: here
+// only one peer hears it before it dies, and passes on what it heard.
+func TestDeadMembersEntriesLiveOn(t *testing.T) {
+	c := newCrew(t, binary(t), parse(t, "0s e <-> b,c,d cut\n2s e crash"), phases("--rate=20000", "--messages=5000")...)
+	ended := play(t, c)
+	for i, e := range ended {
+		if e == nil {
+			continue
+		}
+		e.check(t, ended[0], 2)
+		e.namesMissing(t, c, member.ID(i))
+		if want := 5 * 5000; e.count != want {
+			t.Errorf("%s counts %d entries, want %d", e.name, e.count, want)
+		}
+	}
+}
+
+// A member that is absent costs memory and, in the end, back-pressure, but
+// neither without bound, even at full speed.
+func TestAbsentMemberCostsBoundedMemory(t *testing.T) {
+	c := newCrew(t, binary(t), parse(t, "0s e crash"), phases()...)
+	for i, e := range play(t, c) {
+		if e != nil {
+			e.namesMissing(t, c, member.ID(i))
+			t.Logf("%s: %d entries, %d MiB", e.name, e.count, e.PeakBytes>>20)
+		}
+	}
+}
+
+func phases(more ...string) []string {
+	return append([]string{"--send-for=" + sendFor.String(), "--wait-for=" + waitFor.String()}, more...)
+}
+
+func parse(t *testing.T, text string) failure.Map {
+	t.Helper()
+	m, err := failure.Parse(strings.NewReader(text), t.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// ending is how a member that lived to its end ended.
+type ending struct {
+	netns.Result
+	name  string
+	tuple string
+	count int
+}
+
+// play runs a crew and checks what holds in every run: who was not killed
+// prints one line in time, within its memory, and what was to be broken broke.
+// It gives nil for those that did not live to the end.
+func play(t *testing.T, c *crew) []*ending {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), stuckAfter)
+	defer cancel()
+	results, err := c.run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endings := make([]*ending, len(results))
+	for i, result := range results {
+		if result != nil && c.alive(member.ID(i)) {
+			endings[i] = read(t, c, member.ID(i), *result)
+		}
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	dropped, err := c.net.Dropped(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.breaksLinks() != (dropped > 0) {
+		t.Errorf("%d packets were dropped", dropped)
+	}
+	return endings
+}
+
+// read checks one member's output. The deadline is the cluster's: who starts
+// late ends with the others.
+func read(t *testing.T, c *crew, id member.ID, result netns.Result) *ending {
+	t.Helper()
+	e := &ending{Result: result, name: c.list[id].Name}
+	match := regexp.MustCompile(`^(\((\d+),\d+(?:\.\d+)?\))\n$`).FindStringSubmatch(result.Stdout)
+	if match == nil {
+		t.Errorf("%s ended with status %d after %s and printed %q, want one tuple; stderr:\n%s",
+			e.name, result.Status, result.Elapsed, result.Stdout, result.Stderr)
+		return e
+	}
+	e.tuple = match[1]
+	if _, err := fmt.Sscan(match[2], &e.count); err != nil || e.count == 0 {
+		t.Errorf("%s counts %s entries: %v", e.name, match[2], err)
+	}
+	if late := c.printed(id, result) - sendFor - waitFor; late > lateMax {
+		t.Errorf("%s printed %s after the deadline", e.name, late)
+	}
+	if result.PeakBytes > peakBytesMax {
+		t.Errorf("%s took %d MiB of memory, want at most %d", e.name, result.PeakBytes>>20, peakBytesMax>>20)
+	}
+	return e
+}
+
+// check demands the same tuple as another's, and an exit status.
+func (e *ending) check(t *testing.T, other *ending, status int) {
+	t.Helper()
+	if e.tuple != other.tuple {
+		t.Errorf("%s prints %s, %s prints %s", e.name, e.tuple, other.name, other.tuple)
+	}
+	if e.Status != status {
+		t.Errorf("%s ended with status %d, want %d; stderr:\n%s", e.name, e.Status, status, e.Stderr)
+	}
+}
+
+// checkApart demands what lockstep promises where it cannot end: at most one
+// batch of each origin, here one entry, is held by one and not by the other.
+func (e *ending) checkApart(t *testing.T, c *crew, other *ending) {
+	t.Helper()
+	if apart := max(e.count, other.count) - min(e.count, other.count); apart > len(c.list) {
+		t.Errorf("%s counts %d entries, %s %d", e.name, e.count, other.name, other.count)
+	}
+	if e.Status != 0 && e.Status != 2 {
+		t.Errorf("%s ended with status %d, want 0 or 2; stderr:\n%s", e.name, e.Status, e.Stderr)
+	}
+}
+
+// namesMissing demands that stderr names everybody whose entries cannot all be
+// here: those out of reach, and those who lost their life.
+func (e *ending) namesMissing(t *testing.T, c *crew, id member.ID) {
+	t.Helper()
+	component := c.component(id)
+	for i, m := range c.list {
+		missing := !component.Has(member.ID(i)) || c.lostItsLife(member.ID(i))
+		named := regexp.MustCompile(`\b` + m.Name + `\b`).MatchString(e.Stderr)
+		if missing && !named {
+			t.Errorf("%s does not say that %s is missing; stderr:\n%s", e.name, m.Name, e.Stderr)
+		}
+	}
+}
+
+func firstAlive(endings []*ending) int {
+	for i, e := range endings {
+		if e != nil {
+			return i
+		}
+	}
+	return 0
+}
+
+func firstOf(set member.Set) int {
+	for i := 0; ; i++ {
+		if set.Has(member.ID(i)) {
+			return i
+		}
+	}
+}
