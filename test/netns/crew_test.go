@@ -16,6 +16,7 @@ import (
 	"chatterbox/failure"
 	"chatterbox/internal/netns"
 	"chatterbox/member"
+	"chatterbox/test/prospect"
 )
 
 // port is every member's port: each has an address of its own.
@@ -34,6 +35,7 @@ type crew struct {
 	list      member.List
 	peers     string // path of the peers file
 	schedule  *failure.Schedule
+	prospect  prospect.Prospect
 	epoch     time.Time        // all that run from the start on were started
 	last      []*netns.Process // the latest process of each member, nil if there was none
 	limited   []int64          // bytes a second of each host, 0 for no limit
@@ -62,6 +64,7 @@ func newCrew(t *testing.T, binary string, breaks failure.Map, arguments ...strin
 	if c.schedule, err = breaks.Bind(c.list); err != nil {
 		t.Fatal(err)
 	}
+	c.prospect = prospect.Of(c.schedule, len(c.list))
 	text, err := json.Marshal(c.list)
 	if err != nil {
 		t.Fatal(err)
@@ -192,81 +195,6 @@ func imposable(m failure.Map) bool {
 		case failure.Delay, failure.Repeat, failure.Reorder, failure.Clock:
 			return false
 		default:
-		}
-	}
-	return true
-}
-
-// component gives the members that a member can exchange messages with, over
-// others too, once all has happened that will; itself included.
-func (c *crew) component(of member.ID) member.Set {
-	reached := c.reach(of, false)
-	back := c.reach(of, true)
-	for i := range c.list {
-		if !back.Has(member.ID(i)) {
-			reached.Remove(member.ID(i))
-		}
-	}
-	return reached
-}
-
-// reach gives whom messages of a member come to, or, backwards, whose
-// messages come to it.
-func (c *crew) reach(of member.ID, backwards bool) member.Set {
-	var reached member.Set
-	for open := []member.ID{of}; len(open) > 0; open = open[1:] {
-		reached.Add(open[0])
-		for i := range c.list {
-			from, to := open[0], member.ID(i)
-			if backwards {
-				from, to = to, from
-			}
-			if !reached.Has(member.ID(i)) && c.alive(member.ID(i)) && !c.schedule.Link(from, to, c.schedule.Last()).Cut {
-				open = append(open, member.ID(i))
-			}
-		}
-	}
-	return reached
-}
-
-// alive says whether a member runs once all has happened that will.
-func (c *crew) alive(id member.ID) bool {
-	alive := !c.schedule.Absent(id)
-	for _, event := range c.schedule.Members() {
-		if event.Member == id {
-			alive = event.Action != failure.Crash && event.Action != failure.CrashLosingData
-		}
-	}
-	return alive
-}
-
-// lostItsLife says whether a member's first life ended, or never began: then
-// nobody can be complete.
-func (c *crew) lostItsLife(id member.ID) bool {
-	begins := !c.schedule.Absent(id)
-	for _, event := range c.schedule.Members() {
-		switch {
-		case event.Member != id:
-		case event.Action == failure.Start:
-			begins = true
-		case event.Action == failure.Crash || event.Action == failure.CrashLosingData:
-			return true
-		}
-	}
-	return !begins
-}
-
-// meshed says whether in the end all members run, in their first life, and
-// every one hears every other: then lockstep can end as well.
-func (c *crew) meshed() bool {
-	for i := range c.list {
-		if c.lostItsLife(member.ID(i)) {
-			return false
-		}
-		for j := range c.list {
-			if c.schedule.Link(member.ID(i), member.ID(j), c.schedule.Last()).Cut {
-				return false
-			}
 		}
 	}
 	return true

@@ -85,7 +85,7 @@ func TestDeltaHolds(t *testing.T) {
 				if s.complete {
 					e.check(t, ended[firstAlive(ended)], 0)
 				} else {
-					e.check(t, ended[firstOf(c.component(member.ID(i)))], 2)
+					e.check(t, ended[c.prospect.First(member.ID(i))], 2)
 					e.namesMissing(t, c, member.ID(i))
 				}
 			}
@@ -104,10 +104,10 @@ func TestLockstepHolds(t *testing.T) {
 			for i, e := range ended {
 				switch {
 				case e == nil:
-				case c.meshed():
+				case c.prospect.Meshed():
 					e.check(t, first, 0)
 				default:
-					e.checkApart(t, c, ended[firstOf(c.component(member.ID(i)))])
+					e.checkApart(t, c, ended[c.prospect.First(member.ID(i))])
 				}
 			}
 		})
@@ -177,7 +177,7 @@ func play(t *testing.T, c *crew) []*ending {
 	}
 	endings := make([]*ending, len(results))
 	for i, result := range results {
-		if result != nil && c.alive(member.ID(i)) {
+		if result != nil && c.prospect.Lives(member.ID(i)) {
 			endings[i] = read(t, c, member.ID(i), *result)
 		}
 	}
@@ -245,9 +245,9 @@ func (e *ending) checkApart(t *testing.T, c *crew, other *ending) {
 // here: those out of reach, and those who lost their life.
 func (e *ending) namesMissing(t *testing.T, c *crew, id member.ID) {
 	t.Helper()
-	component := c.component(id)
+	component := c.prospect.Component(id)
 	for i, m := range c.list {
-		missing := !component.Has(member.ID(i)) || c.lostItsLife(member.ID(i))
+		missing := !component.Has(member.ID(i)) || c.prospect.Dies(member.ID(i))
 		named := regexp.MustCompile(`\b` + m.Name + `\b`).MatchString(e.Stderr)
 		if missing && !named {
 			t.Errorf("%s does not say that %s is missing; stderr:\n%s", e.name, m.Name, e.Stderr)
@@ -262,12 +262,4 @@ func firstAlive(endings []*ending) int {
 		}
 	}
 	return 0
-}
-
-func firstOf(set member.Set) int {
-	for i := 0; ; i++ {
-		if set.Has(member.ID(i)) {
-			return i
-		}
-	}
 }
