@@ -1,0 +1,22 @@
+package member
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+)
+
+// Hash is equal for equal lists: places, addresses and keys of all members,
+// names aside (FNV-1a). Members with another list, and data written with one,
+// do not belong together.
+func (l List) Hash() uint64 {
+	hash := fnv.New64a()
+	for _, m := range l {
+		for _, text := range []string{m.Address(), m.Key} {
+			var length [8]byte
+			binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
+			hash.Write(length[:]) // never fails
+			hash.Write([]byte(text))
+		}
+	}
+	return hash.Sum64()
+}
