@@ -6,9 +6,6 @@ package netns_test
 
 import (
 	"context"
-	"fmt"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +14,7 @@ import (
 	"chatterbox/failure"
 	"chatterbox/internal/netns"
 	"chatterbox/member"
+	"chatterbox/test/program"
 )
 
 const (
@@ -41,12 +39,7 @@ func binary(t *testing.T) string {
 	if err := netns.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "chatterbox")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "chatterbox/cmd/chatterbox")
-	if talk, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, talk)
-	}
-	return path
+	return program.Build(t)
 }
 
 // scenario is a claim about a map.
@@ -72,11 +65,11 @@ func scenarios(t *testing.T) []scenario {
 }
 
 func TestDeltaHolds(t *testing.T) {
-	program := binary(t)
+	path := binary(t)
 	for _, s := range scenarios(t) {
 		t.Run(s.claim, func(t *testing.T) {
 			t.Parallel()
-			c := newCrew(t, program, s.breaks, phases("--rate=20000")...)
+			c := newCrew(t, path, s.breaks, phases("--rate=20000")...)
 			ended := play(t, c)
 			for i, e := range ended {
 				if e == nil {
@@ -94,11 +87,11 @@ func TestDeltaHolds(t *testing.T) {
 }
 
 func TestLockstepHolds(t *testing.T) {
-	program := binary(t)
+	path := binary(t)
 	for _, s := range scenarios(t) {
 		t.Run(s.claim, func(t *testing.T) {
 			t.Parallel()
-			c := newCrew(t, program, s.breaks, phases("--protocol=lockstep")...)
+			c := newCrew(t, path, s.breaks, phases("--protocol=lockstep")...)
 			ended := play(t, c)
 			first := ended[firstAlive(ended)]
 			for i, e := range ended {
@@ -125,8 +118,8 @@ func TestDeadMembersEntriesLiveOn(t *testing.T) {
 		}
 		e.check(t, ended[0], 2)
 		e.namesMissing(t, c, member.ID(i))
-		if want := 5 * 5000; e.count != want {
-			t.Errorf("%s counts %d entries, want %d", e.name, e.count, want)
+		if want := 5 * 5000; e.Count != want {
+			t.Errorf("%s counts %d entries, want %d", e.name, e.Count, want)
 		}
 	}
 }
@@ -138,7 +131,7 @@ func TestAbsentMemberCostsBoundedMemory(t *testing.T) {
 	for i, e := range play(t, c) {
 		if e != nil {
 			e.namesMissing(t, c, member.ID(i))
-			t.Logf("%s: %d entries, %d MiB", e.name, e.count, e.PeakBytes>>20)
+			t.Logf("%s: %d entries, %d MiB", e.name, e.Count, e.PeakBytes>>20)
 		}
 	}
 }
@@ -159,9 +152,8 @@ func parse(t *testing.T, text string) failure.Map {
 // ending is how a member that lived to its end ended.
 type ending struct {
 	netns.Result
-	name  string
-	tuple string
-	count int
+	program.Tuple
+	name string
 }
 
 // play runs a crew and checks what holds in every run: who was not killed
@@ -199,15 +191,13 @@ func play(t *testing.T, c *crew) []*ending {
 func read(t *testing.T, c *crew, id member.ID, result netns.Result) *ending {
 	t.Helper()
 	e := &ending{Result: result, name: c.list[id].Name}
-	match := regexp.MustCompile(`^(\((\d+),\d+(?:\.\d+)?\))\n$`).FindStringSubmatch(result.Stdout)
-	if match == nil {
-		t.Errorf("%s ended with status %d after %s and printed %q, want one tuple; stderr:\n%s",
-			e.name, result.Status, result.Elapsed, result.Stdout, result.Stderr)
+	tuple, err := program.ReadTuple(result.Stdout)
+	if err != nil {
+		t.Errorf("%s ended with status %d after %s: %v; stderr:\n%s", e.name, result.Status, result.Elapsed, err, result.Stderr)
 		return e
 	}
-	e.tuple = match[1]
-	if _, err := fmt.Sscan(match[2], &e.count); err != nil || e.count == 0 {
-		t.Errorf("%s counts %s entries: %v", e.name, match[2], err)
+	if e.Tuple = tuple; e.Count == 0 {
+		t.Errorf("%s counts no entries", e.name)
 	}
 	if late := c.printed(id, result) - sendFor - waitFor; late > lateMax {
 		t.Errorf("%s printed %s after the deadline", e.name, late)
@@ -221,8 +211,8 @@ func read(t *testing.T, c *crew, id member.ID, result netns.Result) *ending {
 // check demands the same tuple as another's, and an exit status.
 func (e *ending) check(t *testing.T, other *ending, status int) {
 	t.Helper()
-	if e.tuple != other.tuple {
-		t.Errorf("%s prints %s, %s prints %s", e.name, e.tuple, other.name, other.tuple)
+	if e.Text != other.Text {
+		t.Errorf("%s prints %s, %s prints %s", e.name, e.Text, other.name, other.Text)
 	}
 	if e.Status != status {
 		t.Errorf("%s ended with status %d, want %d; stderr:\n%s", e.name, e.Status, status, e.Stderr)
@@ -233,8 +223,8 @@ func (e *ending) check(t *testing.T, other *ending, status int) {
 // batch of each origin, here one entry, is held by one and not by the other.
 func (e *ending) checkApart(t *testing.T, c *crew, other *ending) {
 	t.Helper()
-	if apart := max(e.count, other.count) - min(e.count, other.count); apart > len(c.list) {
-		t.Errorf("%s counts %d entries, %s %d", e.name, e.count, other.name, other.count)
+	if apart := max(e.Count, other.Count) - min(e.Count, other.Count); apart > len(c.list) {
+		t.Errorf("%s counts %d entries, %s %d", e.name, e.Count, other.name, other.Count)
 	}
 	if e.Status != 0 && e.Status != 2 {
 		t.Errorf("%s ended with status %d, want 0 or 2; stderr:\n%s", e.name, e.Status, e.Stderr)

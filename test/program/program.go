@@ -1,0 +1,41 @@
+// Package program builds the chatterbox binary for tests that run it, and
+// reads what a member prints.
+package program
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// Build builds the binary into a folder of the test and gives its path.
+func Build(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "chatterbox")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "chatterbox/cmd/chatterbox")
+	if talk, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, talk)
+	}
+	return path
+}
+
+// Tuple is what a member prints.
+type Tuple struct {
+	Text  string // (COUNT,SCORE)
+	Count int    // entries
+}
+
+// ReadTuple reads what a member printed, which is exactly one line.
+func ReadTuple(stdout string) (Tuple, error) {
+	match := regexp.MustCompile(`^(\((\d+),\d+(?:\.\d+)?\))\n$`).FindStringSubmatch(stdout)
+	if match == nil {
+		return Tuple{}, fmt.Errorf("want one line (COUNT,SCORE), not %q", stdout)
+	}
+	tuple := Tuple{Text: match[1]}
+	if _, err := fmt.Sscan(match[2], &tuple.Count); err != nil {
+		return Tuple{}, fmt.Errorf("count of %q: %w", stdout, err)
+	}
+	return tuple, nil
+}
