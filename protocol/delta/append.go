@@ -22,6 +22,7 @@ func (d *Delta) onSubmit(b *protocol.Batch) {
 	d.reserve()
 	d.hold(b)
 	d.own.appended += b.Size()
+	d.own.room -= b.Size()
 }
 
 // reserve makes a bound durable before the clock passes it.

@@ -1,0 +1,122 @@
+// Package bench measures how fast a cluster orders entries, beside what the
+// machine can carry at all.
+//
+// A [Plan] says what to measure. [Run] starts one process a member and puts
+// the same [Load] on them in several rounds, one measurement after the other:
+// Limit and Raw (the same bytes through the same sockets without a protocol),
+// Ordered (chatterbox itself) and Ping (a raw round trip at the same pace). A
+// process is a [Member]: it is told what to do on stdin and answers on stdout,
+// a JSON line each. [Report] is what came of it.
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Mode is what a round measures.
+type Mode string
+
+// The modes.
+const (
+	Limit   Mode = "limit"   // frames to all others, decoded and appended; no order, no acknowledgement
+	Raw     Mode = "raw"     // frames to all others, read and discarded
+	Ordered Mode = "ordered" // chatterbox: from Broadcast to ordered delivery
+	Ping    Mode = "ping"    // a raw TCP ping-pong between two of the processes at the same pace
+)
+
+const (
+	membersMax       = 64
+	payloadMin       = 8        // bytes: the time of sending must fit
+	payloadMax       = 64 << 10 // bytes
+	durationMin      = 100 * time.Millisecond
+	roundsMax        = 100
+	frameBytes       = 64 << 10  // of a frame of limit and raw, and of a read
+	frameHeaderBytes = 8         // length and entry size
+	logBytes         = 128 << 20 // limit appends to a ring of so much memory, longer than any cache
+)
+
+// Plan is what to measure. The zero value of a field takes its default.
+type Plan struct {
+	Members  int           // default 3
+	Payload  int           // bytes of an entry, default 8
+	Duration time.Duration // of each measurement, default 3 s
+	Warmup   time.Duration // before each measurement, default 500 ms
+	Rounds   int           // default 3; medians are reported
+	Rate     float64       // entries per second of all members together; 0: as many as possible
+	Protocol string        // default delta
+	Batch    int           // entries of a batch in lockstep, default 1
+	Tick     time.Duration // default 10 ms
+	Memory   int           // bytes of batches a member may hold, default as in the node
+	Modes    []Mode        // default all
+}
+
+// WithDefaults fills in what is not given.
+func (p Plan) WithDefaults() Plan {
+	set(&p.Members, 3)
+	set(&p.Payload, payloadMin)
+	set(&p.Duration, 3*time.Second)
+	set(&p.Warmup, 500*time.Millisecond)
+	set(&p.Rounds, 3)
+	set(&p.Protocol, "delta")
+	set(&p.Batch, 1)
+	set(&p.Tick, 10*time.Millisecond)
+	if len(p.Modes) == 0 {
+		p.Modes = []Mode{Limit, Raw, Ordered, Ping}
+	}
+	return p
+}
+
+func set[T comparable](field *T, byDefault T) {
+	var zero T
+	if *field == zero {
+		*field = byDefault
+	}
+}
+
+// Validate gives all that is wrong with the plan.
+func (p Plan) Validate() error {
+	var wrong []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			wrong = append(wrong, fmt.Errorf(format, args...))
+		}
+	}
+	check(p.Members >= 2 && p.Members <= membersMax, "bench: %d members: allowed are 2 to %d", p.Members, membersMax)
+	check(p.Payload >= payloadMin && p.Payload <= payloadMax, "bench: payload of %d bytes: allowed are %d to %d", p.Payload, payloadMin, payloadMax)
+	check(p.Duration >= durationMin, "bench: duration of %s: allowed is %s and more", p.Duration, durationMin)
+	check(p.Warmup >= 0, "bench: warm-up of %s: must not be negative", p.Warmup)
+	check(p.Rounds >= 1 && p.Rounds <= roundsMax, "bench: %d rounds: allowed are 1 to %d", p.Rounds, roundsMax)
+	check(p.Rate >= 0, "bench: rate of %g: must not be negative", p.Rate)
+	check(p.Protocol == "delta" || p.Protocol == "lockstep", "bench: protocol %q: allowed are delta and lockstep", p.Protocol)
+	return errors.Join(wrong...)
+}
+
+// Load is what one process does in one measurement.
+type Load struct {
+	Mode     Mode          `json:"mode"`
+	Self     int           `json:"self"`
+	Addrs    []string      `json:"addrs"` // of all members, by their place
+	Payload  int           `json:"payload"`
+	Duration time.Duration `json:"duration"`
+	Warmup   time.Duration `json:"warmup"`
+	Rate     float64       `json:"rate"` // entries per second of all members together
+	Protocol string        `json:"protocol"`
+	Batch    int           `json:"batch"`
+	Tick     time.Duration `json:"tick"`
+	Memory   int           `json:"memory"`
+	Times    string        `json:"times"` // file for the delivery times of entries
+}
+
+// Result is what one process measured.
+type Result struct {
+	Entries   uint64    `json:"entries"` // appended or delivered here during the measurement
+	Own       uint64    `json:"own"`     // of these, its own
+	Seconds   float64   `json:"seconds"` // how long it measured
+	CPU       float64   `json:"cpu"`     // seconds of processor time during the measurement
+	WireBytes uint64    `json:"wire_bytes"`
+	RSS       uint64    `json:"rss"`        // peak resident memory in bytes
+	RoundTrip []float64 `json:"round_trip"` // ms, of Ping
+	Error     string    `json:"error"`
+}

@@ -1,0 +1,213 @@
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"chatterbox"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/wire"
+	"chatterbox/workload"
+)
+
+// orderedMember is chatterbox at one process: the node, what feeds it and what
+// looks at the deliveries.
+type orderedMember struct {
+	load    Load
+	node    *chatterbox.Node
+	times   *times
+	entries atomic.Uint64
+	own     atomic.Uint64
+}
+
+func measureOrdered(ctx context.Context, listener net.Listener, load Load, ready func() error) (Result, error) {
+	times, err := createTimes(load)
+	if err != nil {
+		return Result{}, err
+	}
+	m := &orderedMember{load: load, times: times}
+	if err := m.start(ctx, listener); err != nil {
+		return Result{}, err
+	}
+	if err := m.meet(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := ready(); err != nil {
+		return Result{}, err
+	}
+	feeding, stop := context.WithCancel(ctx)
+	defer stop()
+	fed := make(chan error, 1)
+	go func() { fed <- m.feed(feeding) }()
+	result := window(ctx, load, m.counts)
+	stop()
+	<-fed
+	m.node.CloseStream()
+	m.waitForAll(ctx)
+	if err := m.node.Close(ctx); err != nil {
+		return result, err
+	}
+	return result, times.close()
+}
+
+func (m *orderedMember) start(ctx context.Context, listener net.Listener) error {
+	list, err := members(m.load.Addrs)
+	if err != nil {
+		return err
+	}
+	m.node, err = chatterbox.Start(ctx, chatterbox.Config{
+		Members: list, Self: member.ID(m.load.Self), Cluster: "bench", Listener: listener,
+		Protocol: chatterbox.Protocol(m.load.Protocol), BatchEntriesMax: m.batchEntries(), Tick: m.load.Tick,
+		MemoryBytesMax: m.load.Memory, Deliver: m.deliver, Summarize: m.summarize(), Fold: workload.Fold,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	return err
+}
+
+func (m *orderedMember) batchEntries() int {
+	if m.load.Protocol == "lockstep" {
+		return m.load.Batch
+	}
+	return 0
+}
+
+// summarize gives what the score workload does with payloads of 8 bytes.
+func (m *orderedMember) summarize() func(*protocol.Batch) error {
+	if m.load.Payload == workload.EntryBytes && m.load.Rate == 0 {
+		return workload.Summarize
+	}
+	return nil
+}
+
+func members(addrs []string) (member.List, error) {
+	var list member.List
+	for i, addr := range addrs {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		number, err := strconv.Atoi(port)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, member.Member{Name: fmt.Sprintf("m%d", i), Host: host, Port: number})
+	}
+	return list, nil
+}
+
+// meet waits until the members have agreed on who is who.
+func (m *orderedMember) meet(ctx context.Context) error {
+	for {
+		status, err := m.node.Status(ctx)
+		if err != nil || status.Agreed || m.load.Protocol == "lockstep" && allHeard(status) {
+			return err
+		}
+		pause(ctx, m.load.Tick)
+	}
+}
+
+func allHeard(status protocol.Status) bool {
+	for _, heard := range status.Heard {
+		if !heard {
+			return false
+		}
+	}
+	return true
+}
+
+// waitForAll lets the log settle everywhere, so that every member has the
+// delivery time of the same entries.
+func (m *orderedMember) waitForAll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	select {
+	case <-m.node.AllComplete():
+	case <-m.node.Done():
+	case <-ctx.Done():
+	}
+}
+
+func (m *orderedMember) counts() (entries, own, sent uint64) {
+	for _, peer := range m.node.Traffic() {
+		sent += peer.SentBytes
+	}
+	return m.entries.Load(), m.own.Load(), sent
+}
+
+func (m *orderedMember) feed(ctx context.Context) error {
+	if m.load.Rate > 0 {
+		return m.feedPaced(ctx)
+	}
+	numbers := workload.NewNumbers(1, m.load.Self)
+	for ctx.Err() == nil {
+		err := m.node.Fill(ctx, m.load.Payload, func(dst []byte) int {
+			dst = dst[:len(dst)/m.load.Payload*m.load.Payload]
+			numbers.Fill(dst[:len(dst)/workload.EntryBytes*workload.EntryBytes])
+			stamp(dst, time.Now().UnixNano())
+			return len(dst)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// feedPaced broadcasts entries at this member's part of the rate, one at a
+// time; members take turns.
+func (m *orderedMember) feedPaced(ctx context.Context) error {
+	every := time.Duration(float64(time.Second) * float64(len(m.load.Addrs)) / m.load.Rate)
+	next := time.Now().Add(every * time.Duration(m.load.Self) / time.Duration(len(m.load.Addrs)))
+	payload := make([]byte, m.load.Payload)
+	for ctx.Err() == nil {
+		pause(ctx, time.Until(next))
+		next = next.Add(every)
+		stamp(payload, time.Now().UnixNano())
+		if err := m.node.Broadcast(ctx, payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliver counts, and writes down the times: of every entry at a given pace,
+// of the first of each batch under saturation.
+func (m *orderedMember) deliver(batches []protocol.Batch) {
+	now := time.Now().UnixNano()
+	entries, own := uint64(0), uint64(0)
+	for i := range batches {
+		b := &batches[i]
+		entries += uint64(b.Count)
+		if int(b.Origin) == m.load.Self {
+			own += uint64(b.Count)
+		}
+		for payload := range wire.Payloads(b).All() {
+			m.times.add(sentAt(payload, now), now)
+			if m.load.Rate == 0 {
+				break
+			}
+		}
+	}
+	m.entries.Add(entries)
+	m.own.Add(own)
+}
+
+// stamp writes a time of sending, in nanoseconds, as one of the numbers that
+// the score workload knows.
+func stamp(payload []byte, at int64) {
+	binary.LittleEndian.PutUint64(payload, uint64(at)%workload.NumberMax+1)
+}
+
+// sentAt gives the time that a payload was stamped with, not long before now.
+func sentAt(payload []byte, now int64) int64 {
+	k := binary.LittleEndian.Uint64(payload) - 1
+	return now - int64((uint64(now)%workload.NumberMax+workload.NumberMax-k)%workload.NumberMax)
+}
