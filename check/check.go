@@ -94,3 +94,6 @@ func (c *court) violated(e *trace.Event, format string, args ...any) {
 		})
 	}
 }
+
+// Entries counts the entries that all members appended of their own.
+func (j *Judge) Entries() uint64 { return j.past.appended() }
