@@ -1,10 +1,6 @@
 package failure
 
-import (
-	"time"
-
-	"chatterbox/member"
-)
+import "chatterbox/member"
 
 // life is the state of a member while its events are gone through.
 type life struct {
@@ -19,9 +15,9 @@ type life struct {
 func compileMembers(events []boundEvent, moments []moment, members int) (absent member.Set, kept []MemberEvent) {
 	lives := make([]life, members)
 	for id := range lives {
-		late := startsLate(events, member.ID(id))
-		lives[id] = life{running: !late, lived: !late, speed: 1}
-		if late {
+		present := !isAbsent(events, member.ID(id))
+		lives[id] = life{running: present, lived: present, speed: 1}
+		if !present {
 			absent.Add(member.ID(id))
 		}
 	}
@@ -34,10 +30,7 @@ func compileMembers(events []boundEvent, moments []moment, members int) (absent 
 			if !e.from.Has(member.ID(id)) {
 				continue
 			}
-			if e.neverRan(m.at) {
-				lives[id].running, lives[id].lived = false, false
-				absent.Add(member.ID(id))
-			} else if event, changed := lives[id].happen(e.Event); changed {
+			if event, changed := lives[id].happen(e.Event); changed {
 				event.At, event.Member = m.at, member.ID(id)
 				kept = append(kept, event)
 			}
@@ -46,17 +39,12 @@ func compileMembers(events []boundEvent, moments []moment, members int) (absent 
 	return absent, kept
 }
 
-// neverRan says that the event, at a time, is a crash before anything could be
-// done: such a member is not even started.
-func (e *Event) neverRan(at time.Duration) bool {
-	return at == 0 && (e.Action == Crash || e.Action == CrashLosingData)
-}
-
-// startsLate says whether anything starts the member: then it is absent until
-// that happens.
-func startsLate(events []boundEvent, id member.ID) bool {
+// isAbsent says whether the member does not run at the start: anything starts
+// it, so that it waits for that, or it crashes before it could do anything.
+func isAbsent(events []boundEvent, id member.ID) bool {
 	for _, e := range events {
-		if e.Action == Start && e.from.Has(id) {
+		crash := e.Action == Crash || e.Action == CrashLosingData
+		if e.from.Has(id) && (e.Action == Start || crash && e.At == 0) {
 			return true
 		}
 	}

@@ -47,6 +47,9 @@ func (w word) found() string {
 	if w.text == "" {
 		return "found the end of the line"
 	}
+	if len(w.text) > quoteMax {
+		return fmt.Sprintf("found %q…", w.text[:quoteMax])
+	}
 	return fmt.Sprintf("found %q", w.text)
 }
 

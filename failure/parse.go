@@ -15,6 +15,7 @@ const (
 	mapBytesMax = 1 << 20 // of a map's text
 	repeatsMax  = 10_000  // times that one line happens
 	mistakesMax = 20      // that are told at once
+	quoteMax    = 60      // bytes of a wrong word that are told
 )
 
 // Parse reads the text form of a map (docs/failure-maps.md). The error tells
@@ -28,18 +29,22 @@ func Parse(r io.Reader, name string) (Map, error) {
 	if len(data) > mapBytesMax {
 		return nil, fmt.Errorf("%s: a failure map has at most %d MiB; is this one?", name, mapBytesMax>>20)
 	}
+	return parseLines(strings.Split(string(data), "\n"), name)
+}
+
+func parseLines(lines []string, name string) (Map, error) {
 	var m Map
 	var mistakes mistakes
 	first := true
-	for i, text := range strings.Split(string(data), "\n") {
-		words := splitWords(text)
-		if len(words) == 1 {
-			continue // just the end
-		}
-		p := lineParser{words: words}
-		if first && words[0].text == "version" {
+	for i, text := range lines {
+		p := lineParser{words: splitWords(text)}
+		switch {
+		case len(p.words) == 1: // just the end
+			continue
+		case first && p.peek().text == "version":
 			p.version()
-		} else if event := p.event(); p.err == nil {
+		default:
+			event := p.event()
 			event.Source = fmt.Sprintf("%s:%d", name, i+1)
 			m = append(m, event)
 		}
@@ -83,22 +88,27 @@ type word struct {
 
 // splitWords splits a line up to its comment. The last word is empty: the end.
 func splitWords(line string) []word {
+	line, _, _ = strings.Cut(line, "#")
 	var words []word
-	open := false // the last word may still grow
+	start := -1 // of the word that may still grow
 	column := 0
-	for _, r := range line {
+	for i, r := range line {
 		column++
+		space := unicode.IsSpace(r)
 		switch {
-		case r == '#':
-			return append(words, word{column: column})
-		case unicode.IsSpace(r):
-			open = false
-			continue
-		case r == ',' || !open:
+		case start >= 0 && (space || r == ','):
+			words[len(words)-1].text = line[start:i]
+			start = -1
+		case start < 0 && !space && r != ',':
 			words = append(words, word{column: column})
+			start = i
 		}
-		words[len(words)-1].text += string(r)
-		open = r != ','
+		if r == ',' {
+			words = append(words, word{text: ",", column: column})
+		}
+	}
+	if start >= 0 {
+		words[len(words)-1].text = line[start:]
 	}
 	return append(words, word{column: column + 1})
 }

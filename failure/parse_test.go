@@ -116,6 +116,10 @@ func TestParseHasLimits(t *testing.T) {
 	if _, err := failure.Parse(strings.NewReader(long), "map.txt"); err == nil || !strings.Contains(err.Error(), "at most 1 MiB") {
 		t.Errorf("a map of more than 1 MiB gives %v", err)
 	}
+	word := strings.Repeat("x", 1<<19)
+	if _, err := failure.Parse(strings.NewReader("0s a "+word+"\n"+word), "map.txt"); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("a word of 512 KiB gives an error of %d bytes", len(err.Error()))
+	}
 	broken := errors.New("broken disk")
 	if _, err := failure.Parse(iotest.ErrReader(broken), "map.txt"); !errors.Is(err, broken) {
 		t.Errorf("a reader's error becomes %v", err)

@@ -140,8 +140,8 @@ func (d *drawer) onLink(links, failure Event) {
 	failure.At, failure.From, failure.Arrow, failure.To = begin, links.From, links.Arrow, links.To
 	d.add(failure)
 	if ends {
-		failure.At, failure.Only, failure.Action = end, failure.Action, Heal
-		d.add(failure)
+		links.At, links.Action, links.Only = end, Heal, failure.Action
+		d.add(links)
 	}
 }
 

@@ -13,6 +13,8 @@ const (
 	listBytesMax = 4 << 20
 	// mistakesMax is how many mistakes of a peers file are told at once.
 	mistakesMax = 20
+	// quoteMax is how many bytes of a wrong text an error quotes.
+	quoteMax = 60
 	// listedMax is how many members an error names.
 	listedMax = 16
 )

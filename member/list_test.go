@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,10 +146,11 @@ func TestParseListHasLimits(t *testing.T) {
 		fmt.Fprintf(&many, `"h%d:1",`, i)
 	}
 	for _, c := range []struct{ text, want string }{
-		{strings.TrimSuffix(many.String(), ",") + "]", "the list has 4097 members, at most 4096 are possible"},
+		{strings.TrimSuffix(many.String(), ",") + "]", "this is one member too many: at most 4096 are possible"},
 		{"[" + strings.Repeat(" ", 4<<20) + "]", "peers.json: a peers file has at most 4 MiB; is this one?"},
 		{`["` + strings.Repeat("x", 300) + `:1"]`, "a host has at most 253 bytes, this one has 300"},
 		{`[{"host": "h", "port": 1, "name": "` + strings.Repeat("x", 300) + `"}]`, "a name has at most 264 bytes, this one has 300"},
+		{`["` + strings.Repeat("x", 300) + `"]`, `"` + strings.Repeat("x", 60) + `"… is not "host:port"`},
 		{strings.Repeat("[", 20000), "exceeded max depth"},
 	} {
 		_, err := member.ParseList(strings.NewReader(c.text), "peers.json")
@@ -208,5 +210,35 @@ func checkSound(t *testing.T, list member.List) {
 		if _, _, err := net.SplitHostPort(m.Address()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestPageOfThePeersFileIsTrue reads the examples of the documentation.
+func TestPageOfThePeersFileIsTrue(t *testing.T) {
+	page, err := os.ReadFile("../docs/peers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```(\\S+)\n(.*?)```")
+	wrong, seen := "", map[string]int{}
+	for _, match := range block.FindAllStringSubmatch(string(page), -1) {
+		kind, text := match[1], match[2]
+		seen[kind]++
+		switch kind {
+		case "json":
+			if _, err := member.ParseList(strings.NewReader(text), "peers.json"); err != nil {
+				t.Error(err)
+			}
+		case "peers-wrong":
+			wrong = text
+		case "peers-errors":
+			_, err := member.ParseList(strings.NewReader(wrong), "peers.json")
+			if err == nil || err.Error() != strings.TrimSpace(text) {
+				t.Errorf("the page says\n%s\nand the program\n%v", text, err)
+			}
+		}
+	}
+	if seen["json"] != 1 || seen["peers-errors"] != 2 {
+		t.Errorf("blocks on the page: %v", seen)
 	}
 }

@@ -13,7 +13,7 @@ func (p *listParser) object(raw json.RawMessage, at int) Member {
 	for _, err := dec.Token(); err == nil && dec.More(); {
 		key, keyAt, value, valueAt := nextField(dec, raw)
 		if seen[key] {
-			p.mistake(at+keyAt, "the key %q is there twice: keep one", key)
+			p.mistake(at+keyAt, "the key %s is there twice: keep one", quote(key))
 			continue
 		}
 		seen[key] = true
@@ -53,7 +53,7 @@ func (p *listParser) field(m *Member, key string, keyAt int, value json.RawMessa
 	case "key":
 		m.Key, _ = p.stringField(key, value, at)
 	default:
-		p.mistake(keyAt, `unknown key %q: a member has "name", "host", "port" and "key"`, key)
+		p.mistake(keyAt, `unknown key %s: a member has "name", "host", "port" and "key"`, quote(key))
 	}
 }
 

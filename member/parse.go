@@ -75,11 +75,8 @@ func (p *listParser) parse() {
 		return
 	}
 	p.elements(dec)
-	switch {
-	case len(p.list) == 0 && len(p.mistakes) == 0:
+	if len(p.list) == 0 && len(p.mistakes) == 0 {
 		p.mistake(0, "the list has no member: write %s", listExample)
-	case len(p.list) > CountMax:
-		p.mistake(0, "the list has %d members, at most %d are possible", len(p.list), CountMax)
 	}
 }
 
@@ -112,7 +109,12 @@ func (p *listParser) elements(dec *json.Decoder) {
 			p.syntax(err)
 			return
 		}
-		p.element(raw, int(dec.InputOffset())-len(raw))
+		at := int(dec.InputOffset()) - len(raw)
+		if len(p.list) == CountMax {
+			p.mistake(at, "this is one member too many: at most %d are possible", CountMax)
+			return
+		}
+		p.element(raw, at)
 	}
 }
 
@@ -163,11 +165,11 @@ func (p *listParser) address(text string, at int) Member {
 	port, endpoint, three := strings.Cut(rest, ":")
 	switch {
 	case !ok && strings.Count(text, ":") > 2:
-		p.mistake(at, `%q is not "host:port": write an IPv6 address in brackets, as in "[::1]:3000"`, text)
+		p.mistake(at, `%s is not "host:port": write an IPv6 address in brackets, as in "[::1]:3000"`, quote(text))
 	case !ok:
-		p.mistake(at, `%q is not "host:port": write for example "127.0.0.1:3000"`, text)
+		p.mistake(at, `%s is not "host:port": write for example "127.0.0.1:3000"`, quote(text))
 	case three && endpoint != "0":
-		p.mistake(at, `%q: a third part after the port may only be 0: write "host:port"`, text)
+		p.mistake(at, `%s: a third part after the port may only be 0: write "host:port"`, quote(text))
 	default:
 		var m Member
 		if host, err := normalHost(host); err != nil {
@@ -203,7 +205,7 @@ func normalHost(host string) (string, error) {
 		return host, CheckName(host) // a zone may hold anything
 	}
 	if strings.ContainsAny(host, ":[]") {
-		return "", fmt.Errorf("the host %q is not an IPv6 address: write for example [::1]", host)
+		return "", fmt.Errorf("the host %s is not an IPv6 address: write for example [::1]", quote(host))
 	}
 	return host, checkHostName(host)
 }
@@ -211,7 +213,7 @@ func normalHost(host string) (string, error) {
 func (p *listParser) port(text string, at int) int {
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || port == 0 {
-		p.mistake(at, "the port %q is not a whole number from 1 to 65535", text)
+		p.mistake(at, "the port %s is not a whole number from 1 to 65535", quote(text))
 	}
 	return int(port)
 }
@@ -222,6 +224,14 @@ func named(m Member) Member {
 		m.Name = m.Address()
 	}
 	return m
+}
+
+// quote quotes what may be anything; of a long text, the beginning.
+func quote(text string) string {
+	if len(text) > quoteMax {
+		return strconv.Quote(text[:quoteMax]) + "…"
+	}
+	return strconv.Quote(text)
 }
 
 // kindOf says in words what kind of JSON value raw is.
