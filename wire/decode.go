@@ -142,7 +142,7 @@ func (r *reader) marks(row *protocol.Row, before *clock.Mark) {
 			before.Promise += clock.Time(unzigzag(code - 1))
 			mark.Promise = before.Promise
 			if before.Promise >= clock.Infinity {
-				r.fail("mark: promise %d is too late", uint64(before.Promise))
+				r.fail("mark: promise %d is no time", uint64(before.Promise))
 			}
 		}
 		row.Marks = append(row.Marks, protocol.StreamMark{Stream: member.ID(stream), Mark: mark})
