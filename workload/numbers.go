@@ -54,6 +54,9 @@ func (r *Numbers) Next() uint64 {
 	return number(r.state, r.lowest)
 }
 
+// Skip leaves out the next n numbers: those that an earlier life has used.
+func (r *Numbers) Skip(n uint64) { r.state += n * wyStep }
+
 // fillStep is how many bytes Fill writes in one round of its loop.
 const fillStep = 4 * EntryBytes
 

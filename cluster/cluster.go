@@ -1,0 +1,179 @@
+// Package cluster runs a cluster of real processes on this machine, over real
+// sockets, and does to them what a failure map says.
+//
+// A [Config] says what to run. [Run] starts a process for each member, breaks
+// and restarts them in time, and gives a [Report] with a [Member] each, whose
+// [Verdict] says whether they agree. The map's links are broken inside the
+// members' transports: each process is given the map and the moment when it
+// began.
+//
+// Goroutines: Run's own owns all state; each process has one that reads its
+// stderr, one that reads its progress, and one that waits for its end.
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"chatterbox/failure"
+	"chatterbox/job"
+	"chatterbox/member"
+)
+
+// Config is all that a cluster is run from.
+type Config struct {
+	Executable string   // the chatterbox binary
+	Arguments  []string // of `chatterbox node`, the same for all members
+	Members    int      // how many
+	Host       string   // loopback address of all; default 127.0.0.1
+	// RunFor is how long a member may take: its send and its grace phase.
+	RunFor time.Duration
+	// MapPath is a failure map for the members' transports, empty for none.
+	// Schedule is the same map bound to Names; what it does to members is done
+	// to their processes. Times count from Epoch, default now.
+	MapPath  string
+	Schedule *failure.Schedule
+	Epoch    time.Time
+	// Folder is for the peers file and the like; it must exist.
+	Folder string
+	// DataDir is where each member has a folder for its durable log; empty
+	// for none. A map that restarts members with their data needs it.
+	DataDir string
+	// Trace is where each member has a file for its trace; empty for none.
+	Trace string
+
+	// Progress is told how far members are, and Line what they write to
+	// stderr. Tick is called now and then meanwhile. All may be nil; calls come
+	// one at a time.
+	Progress func(member.ID, job.Progress)
+	Line     func(member.ID, string)
+	Tick     func()
+	Log      *slog.Logger
+}
+
+const (
+	loopback = "127.0.0.1"
+	// startTries is how often a cluster is started when somebody takes one of
+	// its ports meanwhile.
+	startTries = 3
+	// patience is how long a member may take beyond its deadline before it is
+	// killed.
+	patience = 5 * time.Second
+	// tickEvery is how often Config.Tick is called.
+	tickEvery = 50 * time.Millisecond
+	// errorLinesMax is how many of a member's last lines on stderr are kept.
+	errorLinesMax = 20
+)
+
+// Run runs the cluster until all members have ended, and reports. When ctx
+// ends, all members are told to end their send phase; when it has ended and
+// kill ends as well, they are killed. An error says that there was no run.
+func Run(ctx, kill context.Context, config Config) (*Report, error) {
+	config = config.withDefaults()
+	for try := 1; ; try++ {
+		report, err := runOnce(ctx, kill, config)
+		if !errors.Is(err, errPortTaken) || try == startTries {
+			return report, err
+		}
+	}
+}
+
+func (c Config) withDefaults() Config {
+	if c.Host == "" {
+		c.Host = loopback
+	}
+	if c.Progress == nil {
+		c.Progress = func(member.ID, job.Progress) {}
+	}
+	if c.Line == nil {
+		c.Line = func(member.ID, string) {}
+	}
+	if c.Tick == nil {
+		c.Tick = func() {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// errPortTaken says that somebody took a port between its choice and its use.
+var errPortTaken = errors.New("cluster: a port that was free a moment ago is in use")
+
+func runOnce(ctx, kill context.Context, config Config) (*Report, error) {
+	ports, err := freePorts(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), config.Host, config.Members)
+	if err != nil {
+		return nil, err
+	}
+	peers := List(config.Host, ports)
+	path, err := writePeers(config.Folder, peers)
+	if err != nil {
+		return nil, err
+	}
+	if config.Epoch.IsZero() {
+		config.Epoch = time.Now()
+	}
+	c := newCrew(config, peers, path)
+	defer c.killAll()
+	return c.run(ctx, kill)
+}
+
+// Names gives the names of a cluster's members: a, b, c.
+func Names(members int) member.List {
+	return List(loopback, make([]int, members))
+}
+
+// List makes the members that listen on the host's ports.
+func List(host string, ports []int) member.List {
+	list := make(member.List, len(ports))
+	for i, port := range ports {
+		list[i] = member.Member{Name: member.Letter(member.ID(i)), Host: host, Port: port}
+	}
+	return list
+}
+
+func writePeers(folder string, peers member.List) (string, error) {
+	data, err := json.MarshalIndent(peers, "", " ")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "peers.json")
+	if err := os.WriteFile(path, append(data, '\n'), 0o600); err != nil {
+		return "", fmt.Errorf("cluster: write peers file: %w", err)
+	}
+	return path, nil
+}
+
+// arguments gives the arguments of the member's process.
+func (c *crew) arguments(id member.ID) []string {
+	peer := c.peers[id]
+	arguments := []string{
+		"node", "--host=" + peer.Host, "--port=" + strconv.Itoa(peer.Port),
+		"--peer-config-file=" + c.peersPath, "--json",
+		"--report-fd=" + strconv.Itoa(ReportFD),
+		"--failure-epoch=" + strconv.FormatInt(c.config.Epoch.UnixNano(), 10),
+	}
+	if c.config.MapPath != "" {
+		arguments = append(arguments, "--failure-map="+c.config.MapPath)
+	}
+	if c.config.DataDir != "" {
+		arguments = append(arguments, "--data-dir="+c.dataDir(id))
+	}
+	if c.config.Trace != "" {
+		arguments = append(arguments, "--trace="+TracePath(c.config.Trace, peer.Name))
+	}
+	return append(arguments, c.config.Arguments...)
+}
+
+func (c *crew) dataDir(id member.ID) string { return filepath.Join(c.config.DataDir, c.peers[id].Name) }
+
+// TracePath gives the file of a member's trace in the folder of all.
+func TracePath(folder, name string) string { return filepath.Join(folder, name+".trace") }

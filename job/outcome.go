@@ -1,0 +1,201 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatterbox/protocol"
+	"chatterbox/workload"
+)
+
+// Outcome is what a run came to at this member: the tuple, and whether it is
+// final. Its JSON form is the line that `chatterbox node --json` prints.
+type Outcome struct {
+	Count    uint64   `json:"count"`    // entries of all members, own ones included
+	Score    string   `json:"score"`    // sum of i*m_i, shortest decimal of the nearest float64
+	Exact    string   `json:"exact"`    // the same as an exact decimal
+	Complete bool     `json:"complete"` // nothing is missing: the tuple is final
+	Missing  []string `json:"missing"`  // members whose stream is not complete here
+	Digest   string   `json:"digest"`   // fingerprint of the order, 16 hexadecimal digits
+	Own      uint64   `json:"own"`      // entries that this member wrote
+	Settled  Settled  `json:"settled"`  // the part that can never change any more
+	Seed     uint64   `json:"seed"`     // of all random numbers of the run
+
+	// Reasons says what is known of each of Missing, for people.
+	Reasons []string `json:"-"`
+}
+
+// Settled is the settled part of an outcome.
+type Settled struct {
+	Count uint64 `json:"count"`
+	Score string `json:"score"`
+}
+
+// The phases of a run, as Progress names them.
+const (
+	PhaseSend  = "send"
+	PhaseGrace = "grace"
+)
+
+// Progress is how far a run is, told a few times a second.
+type Progress struct {
+	Phase   string        `json:"phase"`   // PhaseSend or PhaseGrace
+	Left    time.Duration `json:"left"`    // until the deadline, nanoseconds
+	Count   uint64        `json:"count"`   // entries held, of all members
+	Settled uint64        `json:"settled"` // entries settled, of all members
+	Own     uint64        `json:"own"`     // entries that this member wrote
+	Heard   []bool        `json:"heard"`   // which members are heard directly, by their place
+	Bytes   int           `json:"bytes"`   // of batches in memory
+}
+
+// outcome takes the tuple over all that is held. When the node does not answer
+// in time, what is settled must do: nothing may come after the deadline.
+func (r *run) outcome() (*Outcome, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), max(r.phases.untilDeadline()-marginMin/2, marginMin/2))
+	defer cancel()
+	status, err := r.node.Status(ctx)
+	if err != nil {
+		r.cfg.Node.Log.Warn("the node does not answer: the tuple has only what is settled", "error", err)
+	}
+	settled, all, err := r.fold(ctx)
+	if err != nil {
+		settled = r.tally.settled()
+		all = settled
+	}
+	outcome, err := r.tuple(settled, all)
+	if err != nil {
+		return nil, err
+	}
+	r.judge(outcome, &status)
+	return outcome, nil
+}
+
+// fold gives the summaries of what is settled, and of all that is held, and
+// measures how long that takes. What it sums up in is given up when the node
+// takes too long, for then the node may still write to it.
+func (r *run) fold(ctx context.Context) (settled, all protocol.Summary, err error) {
+	began := time.Now()
+	type sums struct {
+		settled, all protocol.Summary
+		begun        bool
+	}
+	s := new(sums)
+	err = r.node.Tentative(ctx, func(b *protocol.Batch) {
+		if !s.begun {
+			s.settled, s.begun = r.tally.settled(), true
+			s.all = s.settled
+		}
+		workload.Fold(&s.all, b)
+	})
+	if err != nil {
+		return settled, all, err
+	}
+	if !s.begun {
+		s.settled = r.tally.settled()
+		s.all = s.settled
+	}
+	r.margin.observe(time.Since(began))
+	return s.settled, s.all, nil
+}
+
+// tuple writes the summaries as text.
+func (r *run) tuple(settled, all protocol.Summary) (*Outcome, error) {
+	settledScore, err := workload.FromSummary(settled)
+	score, err2 := workload.FromSummary(all)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, fmt.Errorf("job: score: %w", err)
+	}
+	return &Outcome{
+		Count: score.Count(), Score: score.Float(), Exact: score.Exact(),
+		Digest: workload.Digest(all), Own: r.own.Load(), Seed: r.cfg.Seed, Missing: []string{},
+		Settled: Settled{Count: settledScore.Count(), Score: settledScore.Float()},
+	}, nil
+}
+
+// judge says whether the outcome is complete, and if not, what is missing.
+func (r *run) judge(outcome *Outcome, status *protocol.Status) {
+	self := int(r.cfg.Node.Self)
+	if self < len(status.Held) {
+		outcome.Own = status.Held[self].Have
+	}
+	if status.Reader {
+		outcome.Own = 0 // all of it is of an earlier life
+	}
+	outcome.Complete = status.Complete && outcome.Settled.Count == outcome.Count
+	if outcome.Complete {
+		return
+	}
+	for id := range r.heard {
+		if id < len(status.Held) && status.Held[id].Closed() {
+			continue
+		}
+		outcome.Missing = append(outcome.Missing, r.cfg.Node.Members[id].Name)
+		outcome.Reasons = append(outcome.Reasons, r.reason(id, status))
+	}
+	if len(outcome.Missing) == 0 {
+		outcome.Reasons = append(outcome.Reasons, "all entries are here, but not yet known to be in their final order")
+	}
+}
+
+// reason says what is known of a member whose stream is not complete here.
+func (r *run) reason(id int, status *protocol.Status) string {
+	name := r.cfg.Node.Members[id].Name
+	if id >= len(status.Held) {
+		return name + ": not known, the node did not answer"
+	}
+	held := status.Held[id].Have
+	entries := fmt.Sprintf("%d entries of it are held", held)
+	switch {
+	case id == int(r.cfg.Node.Self) && status.Reader:
+		return name + " (this member): came back without its data, so its earlier stream has no end"
+	case id == int(r.cfg.Node.Self):
+		return name + " (this member): its own stream could not be closed in time"
+	case status.Heard[id]:
+		return name + ": is heard, but its stream has not arrived in full; " + entries
+	case r.heard[id] == 0 && held == 0:
+		return name + ": was never heard of"
+	case r.heard[id] == 0:
+		return name + ": was never heard directly; " + entries
+	}
+	silent := r.phases.now() - r.heard[id]
+	return fmt.Sprintf("%s: silent for %.1fs; %s", name, silent.Seconds(), entries)
+}
+
+// sample looks at the node: for the progress, for who is heard, and in the
+// grace phase for how long it takes to take an outcome.
+func (r *run) sample(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, ProgressEvery)
+	defer cancel()
+	status, err := r.node.Status(ctx)
+	if err != nil {
+		return // busy: the next sample will tell
+	}
+	now := r.phases.now()
+	for id, heard := range status.Heard {
+		if heard {
+			r.heard[id] = now
+		}
+	}
+	if r.phases.phase() == PhaseGrace {
+		_, _, _ = r.fold(ctx) // measures; a failure tells nothing
+	}
+	if r.cfg.Progress != nil {
+		r.cfg.Progress(r.progress(&status))
+	}
+}
+
+func (r *run) progress(status *protocol.Status) Progress {
+	p := Progress{
+		Phase: r.phases.phase(), Left: r.phases.untilDeadline(), Own: r.own.Load(),
+		Heard: status.Heard, Bytes: status.LogBytes,
+	}
+	for _, mark := range status.Held {
+		p.Count += mark.Have
+	}
+	if score, err := workload.FromSummary(r.tally.settled()); err == nil {
+		p.Settled = score.Count()
+	}
+	return p
+}
