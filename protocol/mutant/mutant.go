@@ -62,7 +62,7 @@ type entry struct {
 func table() []entry {
 	return []entry{
 		{PromiseWithoutPrefix, Delta | Lockstep, "A promise is taken although entries that it presumes are not held."},
-		{ClockResetOnRestart, Delta, "The clock begins anew at a restart instead of after the durable bound."},
+		{ClockResetOnRestart, Delta | Lockstep, "The clock begins anew at a restart instead of after the durable bound."},
 		{MergeWithoutMax, Delta, "A row replaces what was known instead of being joined with it."},
 		{SentUsedAsKnown, Delta, "What was sent counts as held by the receiver."},
 		{TrimByPartialMinimum, Delta, "The stable time is the minimum over the members heard of, not over all."},

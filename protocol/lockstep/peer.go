@@ -1,0 +1,149 @@
+package lockstep
+
+import (
+	"time"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+)
+
+// peer is another member as it is seen from here.
+type peer struct {
+	bound view // the life that is bound to the place
+	guest view // a later life without the data: it is served, and counts for nothing
+	// visited says that the guest was heard last, so that it is the one to talk to.
+	visited bool
+	link    link
+}
+
+// latest gives the view of the life that was heard last.
+func (p *peer) latest() *view {
+	if p.visited {
+		return &p.guest
+	}
+	return &p.bound
+}
+
+// view is what one life of a peer said of itself.
+type view struct {
+	identity member.Identity
+	session  uint64
+	marks    clock.Vector // nil: never heard
+	horizon  clock.Time
+	hash     uint64 // of its binding
+	stable   clock.Time
+}
+
+// link is the way to a peer, and what was said on it.
+type link struct {
+	up, reliable bool
+	made         uint64 // links so far, the low half of the session
+	numbers      uint64 // messages that asked for an answer
+
+	sent  uint64 // last own entry that was sent on this link
+	told  uint64 // version of the own row that was sent last
+	reply bool   // the peer asked
+	due   bool   // a tick found that something must be said
+	after afterwards
+
+	timing   bool // the batch sent last was sent once: its acknowledgement can be timed
+	sentAt   time.Duration
+	trip     roundTrip
+	asking   bool // something was asked and nothing heard since
+	askedAt  time.Duration
+	toldHave uint64 // a mutant's memory of its acknowledgements
+	toldEnd  bool   // a mutant's memory of its end
+
+	message protocol.Message
+	row     [1]protocol.Row
+}
+
+// afterwards says when to try again.
+type afterwards struct {
+	retry, relay time.Duration
+	tries        uint
+}
+
+func newPeers(config Config) []peer {
+	peers := make([]peer, config.Members)
+	for id := range peers {
+		peers[id].link.up = config.Datagram && member.ID(id) != config.Self
+	}
+	return peers
+}
+
+// triesMax bounds the doubling of the pause between attempts.
+const triesMax = 8
+
+// repeatMax is the longest pause between attempts on a reliable link, where
+// only a peer that lost its memory needs one at all.
+const repeatMax = 2 * time.Second
+
+// pause gives how long to wait for an answer before the next attempt.
+func (k *link) pause(config *Config) time.Duration {
+	first := max(2*config.Tick, k.trip.timeout())
+	longest := config.KeepAlive
+	if k.reliable {
+		longest = repeatMax
+	}
+	return max(first, min(first<<min(k.after.tries, triesMax), longest))
+}
+
+// roundTrip estimates the time to an answer (RFC 6298). The zero value knows
+// nothing and waits for no longer than the floor.
+type roundTrip struct{ smooth, deviation time.Duration }
+
+func (r *roundTrip) sample(d time.Duration) {
+	if r.smooth == 0 {
+		r.smooth, r.deviation = d, d/2
+		return
+	}
+	r.deviation += (max(r.smooth-d, d-r.smooth) - r.deviation) / 4
+	r.smooth += (d - r.smooth) / 8
+}
+
+func (r *roundTrip) timeout() time.Duration { return r.smooth + 4*r.deviation }
+
+// onUp starts anew on a fresh link: what was on its way is lost.
+func (l *Lockstep) onUp(id member.ID, reliable bool) {
+	k := &l.peers[id].link
+	k.up, k.reliable = true, reliable
+	k.made++
+	k.numbers = 0
+	k.startAnew()
+	k.due = true
+}
+
+// startAnew forgets what was said, for the other side may not have heard it.
+func (k *link) startAnew() {
+	k.sent, k.told, k.timing = 0, 0, false
+	k.after = afterwards{}
+}
+
+// answered times the round trip and notes that the peer hears us.
+func (l *Lockstep) answered(k *link, v *view) {
+	k.asking = false
+	if k.timing && k.sent > 0 && v.marks[l.config.Self].Have >= k.sent {
+		k.timing = false
+		k.trip.sample(l.now - k.sentAt)
+	}
+}
+
+// silentAfter is how long a peer may owe an answer and still count as heard.
+const silentAfter = 500 * time.Millisecond
+
+func (l *Lockstep) heard(p *peer) bool {
+	return p.latest().marks != nil && (!p.link.asking || l.now-p.link.askedAt < silentAfter)
+}
+
+// reachable says whether every other member can be expected to answer.
+func (l *Lockstep) reachable() bool {
+	for id := range l.peers {
+		p := &l.peers[id]
+		if member.ID(id) != l.config.Self && !(p.link.up && l.heard(p)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,219 @@
+package lockstep
+
+import (
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/protocol/mutant"
+)
+
+// onTick decides to whom something must be said that nobody asked for.
+func (l *Lockstep) onTick() {
+	if l.breaks(mutant.SilentGrace) && l.closing {
+		return
+	}
+	for id := range l.peers {
+		if p := &l.peers[id]; p.link.up {
+			p.link.due = p.link.due || l.owes(p)
+		}
+	}
+}
+
+// owes says whether it is time to tell a peer something: news of the own row,
+// or again what it does not seem to know. Over datagrams the batch in flight
+// is repeated each tick, unless it was just sent. A reliable link carries it by
+// itself, so there a repetition waits until an answer is overdue.
+func (l *Lockstep) owes(p *peer) bool {
+	if p.link.told != l.version {
+		return true
+	}
+	if !l.behind(p) {
+		return false
+	}
+	classic := !p.link.reliable && l.lacksOwn(p) && l.now > p.link.sentAt+l.config.Tick
+	return classic || l.now >= p.link.after.retry
+}
+
+// behind says whether the peer's last row lacks something of the own one.
+func (l *Lockstep) behind(p *peer) bool {
+	v := p.latest()
+	if v.marks == nil || v.hash != l.hash {
+		return true
+	}
+	if l.stable == clock.Infinity && v.stable != clock.Infinity {
+		return true
+	}
+	for id := range l.streams {
+		mark := l.mark(member.ID(id))
+		if v.marks[id].Have < mark.Have || v.marks[id].Promise < mark.Promise {
+			return true
+		}
+	}
+	return false
+}
+
+// lacksOwn says whether the peer has not acknowledged the batch in flight. A
+// life without data gets it together with what comes before it.
+func (l *Lockstep) lacksOwn(p *peer) bool {
+	b := l.inFlight()
+	if b.Count == 0 || p.visited {
+		return false
+	}
+	v := &p.bound
+	return v.marks == nil || v.hash != l.hash || v.marks[b.Origin].Have < b.Last()
+}
+
+// onFlush moves the own stream on and sends what is ready.
+func (l *Lockstep) onFlush() {
+	l.contacted = l.contacted || l.now >= l.config.FirstContactWait
+	l.write()
+	for id := range l.peers {
+		p := &l.peers[id]
+		if !p.link.up {
+			continue
+		}
+		fresh := l.lacksOwn(p) && p.link.sent < l.own().have
+		if fresh || p.link.due || p.link.reply {
+			l.send(member.ID(id), p, fresh)
+		}
+	}
+}
+
+// send says to a peer all that there is to say. A message that is meant to
+// change the peer's row asks for an answer; an answer never asks, so that two
+// members that lack different things do not talk at the speed of the wire.
+func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
+	k := &p.link
+	m := &k.message
+	*m = protocol.Message{
+		From: l.config.Self, Identity: l.config.Identity,
+		Session: l.config.Life<<32 | k.made&(1<<32-1),
+		Stable:  l.stable, Agreed: l.agreed,
+		Batches: m.Batches[:0],
+	}
+	if v := p.latest(); v.hash != l.hash || l.hash == 0 {
+		m.Binding = l.binding
+	}
+	if fresh || k.due && l.lacksOwn(p) && l.now > k.sentAt+l.config.Tick {
+		l.sendOwn(k, m)
+	}
+	if k.due && l.now >= k.after.relay {
+		l.repeatOthers(id, p, m)
+	}
+	m.Rows = k.row[:]
+	l.row(id, k)
+	if fresh || k.due && l.behind(p) {
+		l.ask(k, m)
+	}
+	k.told = l.version
+	k.reply, k.due = false, false
+	l.effects.Send = append(l.effects.Send, protocol.Envelope{To: id, Message: m})
+}
+
+func (l *Lockstep) sendOwn(k *link, m *protocol.Message) {
+	b := l.inFlight()
+	k.timing = k.sent < b.Last()
+	k.sent, k.sentAt = b.Last(), l.now
+	m.Batches = append(m.Batches, b)
+}
+
+// ask wants an answer, and plans the next attempt for when there is none.
+func (l *Lockstep) ask(k *link, m *protocol.Message) {
+	k.numbers++
+	m.Number = k.numbers
+	if !k.asking {
+		k.asking, k.askedAt = true, l.now
+	}
+	k.after.retry = l.now + k.pause(&l.config)
+	k.after.tries = min(k.after.tries+1, triesMax)
+}
+
+// row fills in the own row: what is held of each stream, buffered or
+// committed, is acknowledged by every message.
+func (l *Lockstep) row(to member.ID, k *link) {
+	r := &k.row[0]
+	*r = protocol.Row{
+		Member: l.config.Self, Identity: l.config.Identity,
+		Version: l.config.Life<<32 | l.version, Binding: l.hash,
+		Hears: r.Hears[:0], Marks: r.Marks[:0],
+	}
+	for id := range l.streams {
+		mark := l.mark(member.ID(id))
+		if mark != (clock.Mark{}) && !l.withholds(member.ID(id), to, k, &mark) {
+			r.Marks = append(r.Marks, protocol.StreamMark{Stream: member.ID(id), Mark: mark})
+		}
+		if l.heard(&l.peers[id]) {
+			r.Hears.Add(member.ID(id))
+		}
+	}
+}
+
+// withholds is what mutants leave out of their rows.
+func (l *Lockstep) withholds(id, to member.ID, k *link, mark *clock.Mark) bool {
+	switch {
+	case l.breaks(mutant.NoReacknowledgement) && id == to:
+		again := mark.Have > 0 && mark.Have == k.toldHave
+		k.toldHave = mark.Have
+		return again
+	case l.breaks(mutant.FinWithoutRepeat) && id == l.config.Self && mark.Closed():
+		again := k.toldEnd
+		k.toldEnd = true
+		return again
+	case l.breaks(mutant.NoGraceRelay) && id != l.config.Self && id != to && mark.Closed():
+		mark.Promise = l.streams[id].last
+	}
+	return false
+}
+
+// triesPatient is how often a member asks before it repeats others' batches
+// although its own stream is open: their origins will do it, as a rule.
+const triesPatient = 4
+
+// repeatOthers adds what the peer lacks of the others' streams. In the grace
+// phase, or after long silence, that is the batch in the receive buffer, whose
+// origin may be dead or cut off. A life without data gets everything, from a
+// snapshot on.
+func (l *Lockstep) repeatOthers(to member.ID, p *peer, m *protocol.Message) {
+	v := p.latest()
+	if v.marks == nil || v.hash != l.hash || l.breaks(mutant.NoGraceRelay) {
+		return
+	}
+	tries := p.link.after.tries
+	if !p.visited && tries < triesPatient && !(l.closing && tries > 0) {
+		return
+	}
+	p.link.after.relay = l.now + max(2*l.config.Tick, p.link.trip.timeout())
+	if p.visited && l.config.Fold != nil && l.beyond(v) {
+		m.Snapshot = l.snapshot()
+	}
+	room := l.config.MessageBytesMax
+	for i := range l.held.all() {
+		b := &l.held.all()[i]
+		if v.marks[b.Origin].Have >= b.Last() || !p.visited && !l.repeats(b, to) {
+			continue
+		}
+		if room < b.Size() && room < l.config.MessageBytesMax {
+			return
+		}
+		room -= b.Size()
+		m.Batches = append(m.Batches, *b)
+	}
+}
+
+// repeats says whether a batch is another origin's, waits in the receive
+// buffer here, and may be missing at a member that is not its origin.
+func (l *Lockstep) repeats(b *protocol.Batch, to member.ID) bool {
+	own := b.Origin == l.config.Self && !l.reader
+	return !own && b.Origin != to && b.Last() > l.streams[b.Origin].committed
+}
+
+// beyond says whether something was delivered here, and is not kept any more,
+// that the peer does not have.
+func (l *Lockstep) beyond(v *view) bool {
+	for id := range l.streams {
+		if v.marks[id].Have < l.streams[id].delivered {
+			return true
+		}
+	}
+	return false
+}
