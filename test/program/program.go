@@ -11,12 +11,12 @@ import (
 )
 
 // Build builds the binary into a folder of the test and gives its path.
-func Build(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "chatterbox")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "chatterbox/cmd/chatterbox")
+func Build(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "chatterbox")
+	build := exec.CommandContext(tb.Context(), "go", "build", "-o", path, "chatterbox/cmd/chatterbox")
 	if talk, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, talk)
+		tb.Fatalf("build: %v\n%s", err, talk)
 	}
 	return path
 }
