@@ -67,7 +67,7 @@ func (b *Builder) Add(payload []byte) bool {
 		b.alone = true
 	}
 	b.begin()
-	if b.room(len(payload)) < 1 {
+	if left, each := b.need(len(payload)); left < each || b.count == BatchEntriesMax {
 		return false
 	}
 	b.open = append(b.open, payload...)
@@ -143,18 +143,23 @@ func (b *Builder) begin() {
 	b.open = b.buffer.Bytes[b.free : b.free+BatchHeaderBytes : b.free+b.limit]
 }
 
-// room gives how many more payloads of a size the open batch can take, with
-// the lengths that this may force it to write.
+// room gives how many more payloads of a size the open batch can take.
 func (b *Builder) room(size int) int {
-	left := cap(b.open) - len(b.open)
-	each := size
+	left, each := b.need(size)
+	return min(left/each, BatchEntriesMax-b.count)
+}
+
+// need gives the bytes that are left in the open batch and those that a payload
+// of a size takes, both with the lengths that it may force to be written.
+func (b *Builder) need(size int) (left, each int) {
+	left = cap(b.open) - len(b.open)
 	switch {
 	case b.mixed:
-		left, each = left-len(b.column), size+varintBytes(size)
+		return left - len(b.column), size + varintBytes(size)
 	case b.count > 0 && size != b.size:
-		left, each = left-b.count*varintBytes(b.size), size+varintBytes(size)
+		return left - b.count*varintBytes(b.size), size + varintBytes(size)
 	}
-	return min(left/max(each, 1), BatchEntriesMax-b.count)
+	return left, size
 }
 
 // note counts payloads of a size, and begins the column of lengths at the

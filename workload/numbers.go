@@ -9,7 +9,7 @@ import (
 // seed and member alone. It is a counter that a 128-bit product scrambles
 // (wyrand; Wang Yi, Modern Non-Cryptographic Hash Function and Pseudorandom
 // Number Generator, 2019): since no step waits for the one before, it is four
-// times as fast as math/rand/v2's PCG. docs/decisions/numbers.md has figures.
+// times as fast as math/rand/v2's PCG. docs/decisions/0004-numbers.md has figures.
 type Numbers struct {
 	state uint64
 	// lowest is 1, the smallest number. It is a field because the compiler
