@@ -58,6 +58,7 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 		return true
 	}
 	d.take(b, from)
+	d.credit(b, from)
 	for next, ok := s.unstash(d.mine.marks[b.Origin].Have); ok; next, ok = s.unstash(d.mine.marks[b.Origin].Have) {
 		if next.Seq != d.mine.marks[b.Origin].Have+1 || next.Time <= s.last {
 			d.fx.Release = append(d.fx.Release, next)
@@ -94,13 +95,19 @@ func (d *Delta) take(b *protocol.Batch, from *link) {
 		d.urgent = true
 	}
 	d.hold(b)
-	if known := d.links[from.peer].row; known != nil {
-		// The sender has it: nothing of this goes back to where it came from.
-		if mark := &known.marks[b.Origin]; mark.Have < b.Last() {
-			mark.Have = b.Last()
-			d.changes++
-			known.stamps[b.Origin] = d.changes
-		}
+}
+
+// credit notes that the sender has the batch that it sent, so that nothing of
+// it goes back to where it came from. What else the batch completes here may
+// have come from others and says nothing about the sender.
+func (d *Delta) credit(b *protocol.Batch, from *link) {
+	if from.row == nil {
+		return
+	}
+	if mark := &from.row.marks[b.Origin]; mark.Have < b.Last() {
+		mark.Have = b.Last()
+		d.changes++
+		from.row.stamps[b.Origin] = d.changes
 	}
 }
 

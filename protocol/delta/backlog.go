@@ -65,7 +65,7 @@ func (d *Delta) rate(l *link, before int) {
 
 const (
 	absentAfter  = 500 * time.Millisecond // without progress for so long a member is absent
-	aheadOfSend  = 256 << 10               // bytes that may wait to be sent to a peer that is there
+	aheadOfSend  = 256 << 10              // bytes that may wait to be sent to a peer that is there
 	backlogFloor = 256 << 10              // bytes that may always wait
 )
 

@@ -12,6 +12,7 @@ import (
 const (
 	windowBytesFirst = 256 << 10              // in flight to a peer that was not measured yet
 	windowBytesMin   = 32 << 10               // in flight to the slowest peer
+	windowBytesNear  = 512 << 10              // more than that only where distance, not queueing, makes a round trip long
 	roundTripCalm    = 200 * time.Millisecond // a longer round trip means that queues fill: the window halves
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
 	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
@@ -46,6 +47,7 @@ type link struct {
 	windowedAt   time.Duration
 	blocked      bool // the window kept something from being sent
 	srtt, rttvar time.Duration
+	shortest     time.Duration // shortest round trip of this session
 	detour       time.Duration // how long a sign of arrival takes through others
 	backoff      uint
 	progressed   time.Duration // last acknowledgement, or sending after none was outstanding
@@ -108,6 +110,7 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.flights.restart(1)
 	l.largestAcked = 0
 	l.window = min(max(l.window, windowBytesFirst), d.cfg.WindowBytesMax)
+	l.srtt = 0
 	l.bindings = false
 	d.rewind(l)
 	l.rowSent = l.rowAcked
@@ -224,19 +227,28 @@ func (d *Delta) arrived(l *link, number uint64) int {
 }
 
 // measure takes a round trip time (RFC 6298) and adapts the window: it grows
-// while it is what limits, and halves when queues on the way make it slow.
+// while it is what limits, and halves when queues on the way make it slow. A
+// large window needs a long way: bytes that wait in queues only leave the
+// caches (compare TCP Vegas, Brakmo and Peterson 1995).
 func (d *Delta) measure(l *link, sample time.Duration, size int) {
 	if l.srtt == 0 {
-		l.srtt, l.rttvar = sample, sample/2
+		l.srtt, l.rttvar, l.shortest = sample, sample/2, sample
 	} else {
 		l.rttvar += ((l.srtt - sample).Abs() - l.rttvar) / 4
 		l.srtt += (sample - l.srtt) / 8
+		l.shortest = min(l.shortest, sample)
+	}
+	most := d.cfg.WindowBytesMax
+	if l.srtt > 2*l.shortest {
+		most = min(most, windowBytesNear)
 	}
 	switch {
 	case sample > roundTripCalm && d.now-l.windowedAt > sample:
 		l.window, l.windowedAt = max(windowBytesMin, l.window/2), d.now
-	case sample <= roundTripCalm/2 && l.blocked:
-		l.window = min(l.window+size, d.cfg.WindowBytesMax)
+	case l.window > most && d.now-l.windowedAt > sample:
+		l.window, l.windowedAt = max(most, l.window/2), d.now
+	case sample <= roundTripCalm/2 && l.blocked && l.window < most:
+		l.window = min(l.window+size, most)
 		l.blocked = false
 	}
 }

@@ -12,7 +12,7 @@ import (
 const (
 	leaseQuiets    = 10 // a pull is a lease for so many times the quiet time
 	rotateQuiets   = 2  // without progress for so many, somebody else is asked
-	patienceQuiets = 5  // so long an origin that is heard itself is waited for
+	patienceQuiets = 5  // so long an origin that is heard is waited for: it may just be slow
 	pushSlots      = 4  // holders take turns in pushing
 )
 
@@ -99,15 +99,14 @@ func (d *Delta) seek(stream member.ID, quiet time.Duration) {
 		d.askFor(stream, p.from, false)
 	case p.active && d.now-max(p.asked, s.came) >= rotateQuiets*quiet:
 		d.rotate(stream)
-	case !p.active && still >= quiet && (d.silent(stream, quiet) || still >= patienceQuiets*quiet):
+	case !p.active && (still >= patienceQuiets*quiet || still >= quiet && d.silent(stream)):
 		d.rotate(stream)
 	}
 }
 
-// silent says whether the origin itself is not heard at the moment.
-func (d *Delta) silent(origin member.ID, quiet time.Duration) bool {
-	l := &d.links[origin]
-	return origin == d.cfg.Self || !l.everHeard || d.now-l.heard >= quiet
+// silent says whether the origin itself is not heard.
+func (d *Delta) silent(origin member.ID) bool {
+	return origin == d.cfg.Self || !d.hears(&d.links[origin])
 }
 
 // rotate asks the next peer that has more of a stream.
