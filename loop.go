@@ -1,0 +1,211 @@
+package chatterbox
+
+import (
+	"context"
+	"time"
+
+	"chatterbox/journal"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/replica"
+	"chatterbox/trace"
+	"chatterbox/transport"
+)
+
+const (
+	// incomingMax is how many messages and link changes wait for the loop
+	// before the transport's readers wait too.
+	incomingMax = 64
+	// eventsPerRoundMax is how many of them the loop steps before it flushes.
+	eventsPerRoundMax = 64
+	// batchesPerRoundMax is how many own batches it submits before it flushes.
+	batchesPerRoundMax = 16
+	// farewellMax is how long a node that is closed lets peers take what is
+	// queued for them.
+	farewellMax = 500 * time.Millisecond
+	// sampleEvery is how often the state is looked at as a whole, for the
+	// trace and to notice that this member can only read.
+	sampleEvery = 100 * time.Millisecond
+)
+
+// loop is what the loop's goroutine owns.
+type loop struct {
+	reducer   protocol.Reducer
+	replica   *replica.Replica
+	journal   *journal.Journal // nil: nothing is durable
+	transport *transport.Transport
+	recorder  *trace.Recorder // nil: nobody watches
+
+	started      time.Time
+	sampled      time.Duration
+	ticked       bool // a tick passed since the last round
+	streamClosed bool
+}
+
+// incoming is what the transport tells the loop.
+type incoming struct {
+	kind     protocol.Kind // Receive, Up or Down
+	peer     member.ID
+	reliable bool
+	message  *protocol.Message
+}
+
+// run is the loop. It waits for one thing, takes along all that waits besides,
+// and carries out what follows from it together.
+func (n *Node) run() {
+	defer close(n.ended)
+	ticker := time.NewTicker(n.cfg.Tick)
+	defer ticker.Stop()
+	for {
+		var err error
+		select {
+		case in := <-n.incoming:
+			err = n.receive(in)
+		case <-n.wake:
+		case <-ticker.C:
+			err = n.tick()
+		case call := <-n.commands:
+			call()
+		case <-n.stopping:
+			n.end(n.farewell, ErrClosed)
+			return
+		}
+		if err == nil {
+			err = n.round()
+		}
+		if err != nil {
+			n.fail(err)
+			return
+		}
+	}
+}
+
+// fail stops a node whose journal failed: nothing more is sent, not even what
+// is queued. What it holds can still be asked for.
+func (n *Node) fail(err error) {
+	n.cfg.Log.Error("the node stops", "error", err)
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	n.end(now, err)
+	for {
+		select {
+		case call := <-n.commands:
+			call()
+		case <-n.stopping:
+			return
+		}
+	}
+}
+
+// end lets go of the world.
+func (n *Node) end(farewell context.Context, why error) {
+	n.outbox.refuse(why)
+	close(n.deaf)
+	n.transport.Close(farewell)
+	n.closeErr = n.closeJournal()
+	n.err = why
+	close(n.done)
+}
+
+// round steps what else waits, submits own batches and flushes.
+func (n *Node) round() error {
+	for range eventsPerRoundMax {
+		select {
+		case in := <-n.incoming:
+			if err := n.receive(in); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		break
+	}
+	if err := n.submit(); err != nil {
+		return err
+	}
+	n.ticked = false
+	return n.replica.Flush(n.now())
+}
+
+// submit gives own batches to the reducer as long as it has room. The open one
+// goes as soon as nothing own is on its way, so that an entry into an idle
+// cluster leaves at once; otherwise it grows until it is full, until what is
+// on its way has arrived, or until a tick.
+func (n *Node) submit() error {
+	partly := n.ticked || !n.reducer.Busy()
+	for submitted := 0; n.reducer.Room() > 0; submitted++ {
+		if submitted == batchesPerRoundMax {
+			n.wakeUp()
+			return nil
+		}
+		batch, ok := n.outbox.next(partly)
+		if !ok {
+			return n.closeStream()
+		}
+		if err := n.step(protocol.Event{Kind: protocol.Submit, Batch: batch}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeStream ends the own stream once everything that was accepted is in it.
+func (n *Node) closeStream() error {
+	if n.streamClosed || !n.outbox.isEmpty() {
+		return nil
+	}
+	n.streamClosed = true
+	return n.step(protocol.Event{Kind: protocol.Close})
+}
+
+func (n *Node) receive(in incoming) error {
+	err := n.step(protocol.Event{Kind: in.kind, Peer: in.peer, Reliable: in.reliable, Message: in.message})
+	if in.message != nil {
+		n.transport.Recycle(in.message)
+	}
+	return err
+}
+
+func (n *Node) tick() error {
+	n.ticked = true
+	err := n.step(protocol.Event{Kind: protocol.Tick})
+	if now := n.now(); n.streamClosed || now >= n.sampled+sampleEvery {
+		n.sampled = now
+		n.sample()
+	}
+	return err
+}
+
+// sample looks at the state as a whole, which is too much for each round.
+func (n *Node) sample() {
+	status := n.reducer.Status()
+	if n.recorder != nil {
+		n.recorder.Sample(&status)
+	}
+	if status.Reader {
+		n.outbox.refuse(ErrReader)
+	}
+	if status.Complete {
+		closeOnce(n.complete)
+	}
+	if status.Done {
+		closeOnce(n.allComplete)
+	}
+}
+
+// closeOnce closes a channel that only the loop closes.
+func closeOnce(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+}
+
+func (n *Node) step(event protocol.Event) error {
+	event.Now = n.now()
+	return n.replica.Step(event)
+}
+
+// now gives the time since the start, by the clock that never falls.
+func (n *Node) now() time.Duration { return time.Since(n.started) }

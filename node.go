@@ -1,0 +1,239 @@
+// Package chatterbox is a replicated log without a leader: members broadcast
+// payloads to one another, and all of them deliver all entries in one order,
+// whatever the links between them do meanwhile.
+//
+// [Start] makes a [Node] of a [Config]. [Node.Broadcast] puts in payloads one
+// by one, [Node.Fill] many at a time, and Config.Deliver is given batches in
+// the order that all members agree on. [Node.CloseStream] ends what this
+// member has to say; [Node.Complete] and [Node.AllComplete] tell when a run is
+// over, [Node.Done] when the node is.
+//
+// # Life of a batch
+//
+// Payloads are copied, or written in place, into the open batch in the outbox
+// (outbox.go), in a pooled buffer behind room for a header. A full batch is
+// summarized and queued; a full queue is the back-pressure. The loop (loop.go)
+// takes batches whenever the reducer has room, the open one as soon as nothing
+// own is on its way, and hands them to the replica with all messages and link
+// changes that wait; then it flushes once. The replica has the reducer give
+// each batch its place, seals the header, has the journal sync everything that
+// gathered, gives messages to the transport, and delivers what has settled.
+// From Broadcast to the peers' connections and to Deliver the bytes of a batch
+// are the same memory. It goes back to its pool when the reducer has trimmed
+// the batch and no write of the transport needs it any more.
+//
+// # Goroutines
+//
+//   - the loop, one a node, owns replica, reducer and journal, and runs
+//     Deliver, Reset, Trace and the functions given to Tentative;
+//   - those of the transport accept, read, write and dial; readers run
+//     Summarize, and wait when the loop falls behind;
+//   - those of the application call the node's methods.
+//
+// The outbox's mutex is the only one that application and loop share.
+package chatterbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/wire"
+)
+
+// Errors that a caller may want to tell apart.
+var (
+	// ErrClosed says that the node was closed.
+	ErrClosed = errors.New("chatterbox: the node is closed")
+	// ErrStreamClosed says that CloseStream was called before.
+	ErrStreamClosed = errors.New("chatterbox: the stream of this member is closed")
+	// ErrReader says that this member came back without its data while the
+	// others remember an earlier life of it: it may not write any more.
+	ErrReader = errors.New("chatterbox: this member came back without its data, so it can only read: " +
+		"start it with its data folder, or start the whole cluster anew")
+	// ErrPayload says that a payload is too large, or of no size at all.
+	ErrPayload = fmt.Errorf("chatterbox: a payload has 1 to %d bytes", PayloadBytesMax)
+)
+
+// PayloadBytesMax is the largest payload, in bytes.
+const PayloadBytesMax = wire.PayloadBytesMax
+
+// Node is a running member. Its methods may be called by any goroutine, but
+// not from Deliver and the other functions that the loop calls.
+type Node struct {
+	cfg      Config
+	identity member.Identity
+	life     uint64
+	outbox   *outbox
+
+	incoming chan incoming // from the transport's readers
+	wake     chan struct{} // from the outbox
+	commands chan func()   // from Status and Tentative
+	stopping chan struct{} // closed by stop; farewell is set before
+	stopOnce sync.Once
+	farewell context.Context // until when peers may take what is queued for them
+	deaf     chan struct{}   // closed when the loop takes nothing more from the transport
+
+	complete    chan struct{}
+	allComplete chan struct{}
+	done        chan struct{} // closed when the node has stopped or failed; err is set before
+	ended       chan struct{} // closed when the loop has returned; closeErr is set before
+	err         error
+	closeErr    error
+
+	loop // owned by the loop's goroutine
+}
+
+// Start validates the configuration, recovers the journal if there is one,
+// listens, and starts the node, which runs until Close or the end of ctx. The
+// error names every mistake in cfg.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg:      cfg,
+		incoming: make(chan incoming, incomingMax), wake: make(chan struct{}, 1),
+		commands: make(chan func()), stopping: make(chan struct{}),
+		deaf: make(chan struct{}), complete: make(chan struct{}), allComplete: make(chan struct{}),
+		done: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := n.assemble(); err != nil {
+		return nil, err
+	}
+	release := context.AfterFunc(ctx, func() { n.stop(ctx) })
+	go func() {
+		defer release()
+		n.run()
+	}()
+	return n, nil
+}
+
+// Broadcast puts a payload into the open batch, by copying it. It waits for
+// room, which is missing while peers or the disk do not keep up, until ctx
+// ends. Nil means that the payload has a place in this member's stream; it is
+// not yet durable or sent.
+func (n *Node) Broadcast(ctx context.Context, payload []byte) error {
+	if len(payload) < 1 || len(payload) > PayloadBytesMax {
+		return fmt.Errorf("%w, not %d", ErrPayload, len(payload))
+	}
+	return n.outbox.add(ctx, payload)
+}
+
+// Fill puts many payloads of size bytes each into the open batch, without a
+// call or a copy for each: fill writes some of them side by side from the
+// start of dst, which has room for one or more, and gives the bytes written; 0
+// ends Fill without any. It waits for room as Broadcast does. While fill runs
+// nobody else can broadcast, so it must be quick, and it must not call the
+// node.
+func (n *Node) Fill(ctx context.Context, size int, fill func(dst []byte) int) error {
+	if most := n.cfg.BatchBytesMax - wire.BatchHeaderBytes; size < 1 || size > most {
+		return fmt.Errorf("%w; Fill takes 1 to %d, not %d", ErrPayload, most, size)
+	}
+	return n.outbox.fill(ctx, size, fill)
+}
+
+// CloseStream says that this member will not broadcast any more. What was
+// accepted goes out; after it peers know that the stream has ended, without
+// which they would wait for more for ever.
+func (n *Node) CloseStream() {
+	n.outbox.refuse(ErrStreamClosed)
+	n.wakeUp()
+}
+
+// Complete gives a channel that is closed once the streams of all members are
+// closed and everything in them was delivered here: the log is final. A tick
+// may pass before it is noticed.
+func (n *Node) Complete() <-chan struct{} { return n.complete }
+
+// AllComplete gives a channel that is closed once all members are known to be
+// complete and to need this one no more.
+func (n *Node) AllComplete() <-chan struct{} { return n.allComplete }
+
+// Done gives a channel that is closed when the node has stopped, by Close or
+// by an error; Err says which. After an error Status and Tentative still work,
+// until Close.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err says why the node stopped: ErrClosed after Close, otherwise what went
+// wrong; nil while it runs.
+func (n *Node) Err() error {
+	select {
+	case <-n.done:
+		return n.err
+	default:
+		return nil
+	}
+}
+
+// Identity gives the identity of this life with its data.
+func (n *Node) Identity() member.Identity { return n.identity }
+
+// Status gives the state of this member and what it knows of others.
+func (n *Node) Status(ctx context.Context) (protocol.Status, error) {
+	var status protocol.Status
+	err := n.onLoop(ctx, func() { status = n.reducer.Status() })
+	return status, err
+}
+
+// Tentative calls visit on the loop for each batch that is held but was not
+// delivered yet, in the order as far as it is known. Later batches may still
+// come between them. The batch is lent for the call.
+func (n *Node) Tentative(ctx context.Context, visit func(*protocol.Batch)) error {
+	return n.onLoop(ctx, func() {
+		for b := range n.reducer.Tentative() {
+			visit(b)
+		}
+	})
+}
+
+// onLoop has the loop call a function, and waits until it was called.
+func (n *Node) onLoop(ctx context.Context, call func()) error {
+	called := make(chan struct{})
+	select {
+	case n.commands <- func() { call(); close(called) }:
+		<-called
+		return nil
+	case <-n.ended:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("chatterbox: the node is busy: %w", context.Cause(ctx))
+	}
+}
+
+// Close stops the node: nothing more is received or delivered, what is queued
+// for peers that take it is sent, for half a second at most, and the journal is
+// synced and closed. It waits until ctx ends, and gives the error of ctx or of
+// the journal. To a cluster it is like a crash after the last sync; use
+// CloseStream and AllComplete for a farewell.
+func (n *Node) Close(ctx context.Context) error {
+	farewell, cancel := context.WithTimeout(ctx, farewellMax)
+	defer cancel()
+	n.stop(farewell)
+	select {
+	case <-n.ended:
+		return n.closeErr
+	case <-ctx.Done():
+		return fmt.Errorf("chatterbox: close: %w", context.Cause(ctx))
+	}
+}
+
+// stop has the loop end; farewell bounds how long peers are waited for.
+func (n *Node) stop(farewell context.Context) {
+	n.stopOnce.Do(func() {
+		n.farewell = farewell
+		close(n.stopping)
+	})
+}
+
+// wakeUp lets the loop make a round.
+func (n *Node) wakeUp() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,242 @@
+package chatterbox
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"chatterbox/journal"
+	"chatterbox/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// inBubble runs a test in virtual time, once for each protocol.
+func inBubble(t *testing.T, test func(t *testing.T, protocol func(*Config))) {
+	for _, name := range []Protocol{Delta, Lockstep} {
+		t.Run(string(name), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test(t, func(c *Config) { c.Protocol = name })
+			})
+		})
+	}
+}
+
+func TestThreeMembersAgree(t *testing.T) {
+	inBubble(t, func(t *testing.T, protocol func(*Config)) {
+		w := newWorld(t, 3, protocol)
+		w.startAll()
+		for i := range w.nodes {
+			w.say(i, 50, "x")
+		}
+		w.finish(150)
+	})
+}
+
+func TestOneMemberAloneAgreesWithItself(t *testing.T) {
+	inBubble(t, func(t *testing.T, protocol func(*Config)) {
+		w := newWorld(t, 1, protocol)
+		w.startAll()
+		w.say(0, 10, "x")
+		w.finish(10)
+	})
+}
+
+func TestHealedMemberCatchesUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, protocol func(*Config)) {
+		w := newWorld(t, 3, protocol)
+		w.startAll()
+		w.say(0, 5, "before")
+		time.Sleep(time.Second)
+		w.cut(0, 1, false)
+		w.cut(0, 2, false)
+		w.say(1, 5, "during")
+		w.say(0, 5, "alone")
+		time.Sleep(5 * time.Second)
+		w.cut(0, 1, true)
+		w.cut(0, 2, true)
+		w.finish(15)
+	})
+}
+
+func TestMembersThatNeverSeeEachOtherAgreeThroughAThird(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3, nil)
+		w.cut(0, 1, false)
+		w.startAll()
+		for i := range w.nodes {
+			w.say(i, 20, "x")
+		}
+		w.finish(60)
+	})
+}
+
+func TestRestartWithDataContinues(t *testing.T) {
+	inBubble(t, func(t *testing.T, protocol func(*Config)) {
+		disks := make([]journal.Memory, 3)
+		w := newWorld(t, 3, func(c *Config) {
+			protocol(c)
+			c.Files = &disks[c.Self]
+		})
+		w.startAll()
+		w.say(1, 20, "first")
+		time.Sleep(2 * time.Second)
+		identity := w.nodes[1].Identity()
+		w.close(1)
+		disks[1].Crash(nil)
+		w.say(0, 10, "meanwhile") // lockstep has one in flight, and the outbox takes the others
+		time.Sleep(2 * time.Second)
+		if n := w.start(1); n.Identity() != identity {
+			t.Errorf("identity %s became %s", identity, n.Identity())
+		}
+		w.say(1, 20, "second")
+		w.finish(50)
+		if w.logs[1].resets != 1 {
+			t.Errorf("%d resets, want one at the restart", w.logs[1].resets)
+		}
+	})
+}
+
+func TestRestartWithoutDataOnlyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3, nil)
+		w.startAll()
+		w.say(1, 3, "first")
+		time.Sleep(2 * time.Second)
+		w.close(1)
+		n := w.start(1)
+		time.Sleep(2 * time.Second)
+		if err := n.Broadcast(context.Background(), []byte("again")); !errors.Is(err, ErrReader) {
+			t.Errorf("broadcast after the loss of the data: %v", err)
+		}
+		status, err := n.Status(context.Background())
+		if err != nil || !status.Reader {
+			t.Errorf("status: %+v, %v", status, err)
+		}
+		w.closeAll()
+	})
+}
+
+func TestAbsentPeerMeansBackPressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3, func(c *Config) { c.MemoryBytesMax = 4 << 20 })
+		w.start(0)
+		w.start(1)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		next := uint64(1)
+		for {
+			if err := w.nodes[0].Fill(ctx, 8, numbers(&next)); err != nil {
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("fill: %v", err)
+				}
+				break
+			}
+		}
+		status, err := w.nodes[0].Status(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.LogBytes < 512<<10 || status.LogBytes > 4<<20 {
+			t.Errorf("%d bytes in memory, allowed were %d", status.LogBytes, 4<<20)
+		}
+		w.start(2)
+		for range 20 {
+			if err := w.nodes[0].Fill(context.Background(), 8, numbers(&next)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.finish(int(next) - 1)
+	})
+}
+
+func TestTentativeShowsWhatIsHeldAndNotSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, nil)
+		w.start(0)
+		time.Sleep(time.Second)
+		w.say(0, 3, "x")
+		time.Sleep(time.Second)
+		held := 0
+		err := w.nodes[0].Tentative(context.Background(), func(b *protocol.Batch) { held += int(b.Count) })
+		if err != nil || held != 3 || len(w.logs[0].entries) != 0 {
+			t.Errorf("%d entries held, %d delivered, %v", held, len(w.logs[0].entries), err)
+		}
+		w.start(1)
+		w.finish(3)
+	})
+}
+
+func TestFailedJournalStopsTheNodeButShowsWhatItHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken disk")
+		var isBroken atomic.Bool
+		disk := journal.Memory{Fail: func(string, string) error {
+			if isBroken.Load() {
+				return broken
+			}
+			return nil
+		}}
+		w := newWorld(t, 2, func(c *Config) {
+			if c.Self == 0 {
+				c.Files = &disk
+			}
+		})
+		w.startAll()
+		w.say(0, 2, "x")
+		time.Sleep(time.Second)
+		isBroken.Store(true)
+		w.say(0, 1, "y")
+		n := w.nodes[0]
+		<-n.Done()
+		if !errors.Is(n.Err(), broken) {
+			t.Errorf("stopped by %v", n.Err())
+		}
+		if err := n.Broadcast(context.Background(), []byte("z")); !errors.Is(err, broken) {
+			t.Errorf("broadcast: %v", err)
+		}
+		if status, err := n.Status(context.Background()); err != nil || status.Held[0].Have < 2 {
+			t.Errorf("status: %+v, %v", status, err)
+		}
+		if err := n.Close(context.Background()); !errors.Is(err, broken) {
+			t.Errorf("close: %v", err)
+		}
+		w.close(1)
+	})
+}
+
+func TestEndOfContextEndsTheNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		listener, err := w.network.Listen("host:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		n, err := Start(ctx, Config{Members: w.list, Listener: listener, Dial: w.network.Dialer("host:1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		<-n.Done()
+		if !errors.Is(n.Err(), ErrClosed) {
+			t.Errorf("stopped by %v", n.Err())
+		}
+		for what, err := range map[string]error{
+			"broadcast": n.Broadcast(context.Background(), []byte("x")),
+			"close":     n.Close(context.Background()),
+		} {
+			if what == "close" && err != nil || what != "close" && !errors.Is(err, ErrClosed) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if _, err := n.Status(context.Background()); !errors.Is(err, ErrClosed) {
+			t.Errorf("status: %v", err)
+		}
+	})
+}
