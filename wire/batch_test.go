@@ -128,6 +128,7 @@ func FuzzDecodeBatch(f *testing.F) {
 
 // rebuilt builds the same batch anew.
 func rebuilt(t *testing.T, b *protocol.Batch, payloads [][]byte) protocol.Batch {
+	t.Helper()
 	builder := NewBuilder(protocol.NewPool(BatchBytesMax, 0), BatchBytesMax)
 	for _, payload := range payloads {
 		if !builder.Add(payload) {

@@ -22,7 +22,7 @@ func hotMessage() *protocol.Message {
 	}
 	m.Rows = []protocol.Row{row}
 	for i := range batches {
-		builder.Fill(8, writeNumbers(1))
+		builder.Fill(8, writeNumbers)
 		m.Batches = append(m.Batches, place(builder.Take(), uint64(1+i)*1e9))
 	}
 	return m
@@ -75,9 +75,9 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 
 func TestBuilderDoesNotAllocate(t *testing.T) {
 	builder := NewBuilder(protocol.NewPool(128<<10, 4), 16<<10)
-	fill, payload := writeNumbers(1), []byte("payload")
+	payload := []byte("payload")
 	allocs := testing.AllocsPerRun(100, func() {
-		builder.Fill(8, fill)
+		builder.Fill(8, writeNumbers)
 		filled := builder.Take()
 		builder.Add(payload)
 		builder.Add(payload[:3])

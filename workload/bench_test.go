@@ -23,6 +23,7 @@ func numbersBatch(tb testing.TB) protocol.Batch {
 }
 
 func perEntry(b *testing.B, entries int) {
+	b.Helper()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(entries), "ns/entry")
 }
 
