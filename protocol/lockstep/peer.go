@@ -33,7 +33,12 @@ type view struct {
 	horizon  clock.Time
 	hash     uint64 // of its binding
 	stable   clock.Time
+	version  uint64     // of the newest row
+	hears    member.Set // whom it hears directly, by that row
 }
+
+// life counts the starts of the identity; what an earlier one said is void.
+func (v *view) life() uint64 { return v.session >> 32 }
 
 // link is the way to a peer, and what was said on it.
 type link struct {
@@ -55,14 +60,18 @@ type link struct {
 	toldHave uint64 // a mutant's memory of its acknowledgements
 	toldEnd  bool   // a mutant's memory of its end
 
+	direct bool // the peer itself was heard, not only others about it
+	// relayed are the versions of the others' rows that were passed on.
+	relayed []uint64
+
 	message protocol.Message
-	row     [1]protocol.Row
+	rows    []protocol.Row
 }
 
-// afterwards says when to try again.
+// afterwards says when to try again, and how often it was tried.
 type afterwards struct {
-	retry, relay time.Duration
-	tries        uint
+	retry, relay, rows time.Duration
+	tries, rowTries    uint
 }
 
 func newPeers(config Config) []peer {
@@ -82,12 +91,16 @@ const repeatMax = 2 * time.Second
 
 // pause gives how long to wait for an answer before the next attempt.
 func (k *link) pause(config *Config) time.Duration {
-	first := max(2*config.Tick, k.trip.timeout())
 	longest := config.KeepAlive
 	if k.reliable {
 		longest = repeatMax
 	}
-	return max(first, min(first<<min(k.after.tries, triesMax), longest))
+	return k.doubled(config, k.after.tries, longest)
+}
+
+func (k *link) doubled(config *Config, tries uint, longest time.Duration) time.Duration {
+	first := max(2*config.Tick, k.trip.timeout())
+	return max(first, min(first<<min(tries, triesMax), longest))
 }
 
 // roundTrip estimates the time to an answer (RFC 6298). The zero value knows
@@ -117,7 +130,7 @@ func (l *Lockstep) onUp(id member.ID, reliable bool) {
 
 // startAnew forgets what was said, for the other side may not have heard it.
 func (k *link) startAnew() {
-	k.sent, k.told, k.timing = 0, 0, false
+	k.sent, k.told, k.timing, k.relayed = 0, 0, false, nil
 	k.after = afterwards{}
 }
 
@@ -134,7 +147,7 @@ func (l *Lockstep) answered(k *link, v *view) {
 const silentAfter = 500 * time.Millisecond
 
 func (l *Lockstep) heard(p *peer) bool {
-	return p.latest().marks != nil && (!p.link.asking || l.now-p.link.askedAt < silentAfter)
+	return p.link.direct && (!p.link.asking || l.now-p.link.askedAt < silentAfter)
 }
 
 // reachable says whether every other member can be expected to answer.

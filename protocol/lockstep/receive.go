@@ -23,9 +23,12 @@ func (l *Lockstep) onReceive(m *protocol.Message) {
 	}
 	p := &l.peers[m.From]
 	p.link.reply = p.link.reply || m.Number > 0
+	p.link.direct = true
 	for i := range m.Rows {
 		if r := &m.Rows[i]; r.Member == m.From && r.Identity == m.Identity {
 			l.see(p, v, r)
+		} else {
+			l.hearOf(r)
 		}
 	}
 	l.answered(&p.link, v)
@@ -50,7 +53,7 @@ func (l *Lockstep) admit(m *protocol.Message) *view {
 	if v.identity == m.Identity && m.Session < v.session {
 		return nil
 	}
-	if v.identity != m.Identity || m.Session>>32 != v.session>>32 {
+	if v.identity != m.Identity || m.Session>>32 != v.life() {
 		*v = view{identity: m.Identity, marks: make(clock.Vector, l.config.Members)}
 		p.link.startAnew()
 	}
@@ -163,6 +166,10 @@ func (l *Lockstep) see(p *peer, v *view, r *protocol.Row) {
 		if v.hash == l.hash && l.hash != 0 {
 			l.adopt(mark)
 		}
+	}
+	if r.Version >= v.version {
+		v.version = r.Version
+		v.hears.CopyFrom(r.Hears)
 	}
 	if changed {
 		v.horizon = v.marks.Horizon()

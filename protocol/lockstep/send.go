@@ -14,7 +14,7 @@ func (l *Lockstep) onTick() {
 	}
 	for id := range l.peers {
 		if p := &l.peers[id]; p.link.up {
-			p.link.due = p.link.due || l.owes(p)
+			p.link.due = p.link.due || l.owes(p) || l.owesRows(member.ID(id), p)
 		}
 	}
 }
@@ -97,11 +97,12 @@ func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
 	if fresh || k.due && l.lacksOwn(p) && l.now > k.sentAt+l.config.Tick {
 		l.sendOwn(k, m)
 	}
-	if k.due && l.now >= k.after.relay {
+	l.ownRow(id, k)
+	if k.due {
 		l.repeatOthers(id, p, m)
+		l.relayRows(id, p)
 	}
-	m.Rows = k.row[:]
-	l.row(id, k)
+	m.Rows = k.rows
 	if fresh || k.due && l.behind(p) {
 		l.ask(k, m)
 	}
@@ -128,10 +129,14 @@ func (l *Lockstep) ask(k *link, m *protocol.Message) {
 	k.after.tries = min(k.after.tries+1, triesMax)
 }
 
-// row fills in the own row: what is held of each stream, buffered or
+// ownRow begins the rows of a message with the own one: what is held of each stream, buffered or
 // committed, is acknowledged by every message.
-func (l *Lockstep) row(to member.ID, k *link) {
-	r := &k.row[0]
+func (l *Lockstep) ownRow(to member.ID, k *link) {
+	if k.rows == nil {
+		k.rows = make([]protocol.Row, 1)
+	}
+	k.rows = k.rows[:1]
+	r := &k.rows[0]
 	*r = protocol.Row{
 		Member: l.config.Self, Identity: l.config.Identity,
 		Version: l.config.Life<<32 | l.version, Binding: l.hash,
@@ -161,59 +166,6 @@ func (l *Lockstep) withholds(id, to member.ID, k *link, mark *clock.Mark) bool {
 		return again
 	case l.breaks(mutant.NoGraceRelay) && id != l.config.Self && id != to && mark.Closed():
 		mark.Promise = l.streams[id].last
-	}
-	return false
-}
-
-// triesPatient is how often a member asks before it repeats others' batches
-// although its own stream is open: their origins will do it, as a rule.
-const triesPatient = 4
-
-// repeatOthers adds what the peer lacks of the others' streams. In the grace
-// phase, or after long silence, that is the batch in the receive buffer, whose
-// origin may be dead or cut off. A life without data gets everything, from a
-// snapshot on.
-func (l *Lockstep) repeatOthers(to member.ID, p *peer, m *protocol.Message) {
-	v := p.latest()
-	if v.marks == nil || v.hash != l.hash || l.breaks(mutant.NoGraceRelay) {
-		return
-	}
-	tries := p.link.after.tries
-	if !p.visited && tries < triesPatient && !(l.closing && tries > 0) {
-		return
-	}
-	p.link.after.relay = l.now + max(2*l.config.Tick, p.link.trip.timeout())
-	if p.visited && l.config.Fold != nil && l.beyond(v) {
-		m.Snapshot = l.snapshot()
-	}
-	room := l.config.MessageBytesMax
-	for i := range l.held.all() {
-		b := &l.held.all()[i]
-		if v.marks[b.Origin].Have >= b.Last() || !p.visited && !l.repeats(b, to) {
-			continue
-		}
-		if room < b.Size() && room < l.config.MessageBytesMax {
-			return
-		}
-		room -= b.Size()
-		m.Batches = append(m.Batches, *b)
-	}
-}
-
-// repeats says whether a batch is another origin's, waits in the receive
-// buffer here, and may be missing at a member that is not its origin.
-func (l *Lockstep) repeats(b *protocol.Batch, to member.ID) bool {
-	own := b.Origin == l.config.Self && !l.reader
-	return !own && b.Origin != to && b.Last() > l.streams[b.Origin].committed
-}
-
-// beyond says whether something was delivered here, and is not kept any more,
-// that the peer does not have.
-func (l *Lockstep) beyond(v *view) bool {
-	for id := range l.streams {
-		if v.marks[id].Have < l.streams[id].delivered {
-			return true
-		}
 	}
 	return false
 }

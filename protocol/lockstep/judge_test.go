@@ -1,0 +1,204 @@
+package lockstep
+
+import (
+	"fmt"
+
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/protocol/script"
+)
+
+// judge watches all members and knows everything.
+type judge struct {
+	faults  []string
+	written map[place]fact         // by its origin
+	ever    [][]uint64             // member, stream: most entries held by the life that is bound
+	bound   []member.Identity      // the first life of each place that took part
+	order   []fact                 // the longest delivered sequence
+	place   []int                  // how far in order each member is; -1: unknown, since it began at a snapshot
+	folded  []protocol.Summary     // the application's state at each member
+	latest  [][]clock.Time         // member, one: newest time held
+	last    []map[member.ID]uint64 // entries appended in this life
+}
+
+type place struct {
+	identity member.Identity
+	seq      uint64
+}
+
+type fact struct {
+	origin member.ID
+	place
+	time clock.Time
+	text string
+}
+
+func newJudge(members int) judge {
+	j := judge{
+		written: make(map[place]fact), bound: make([]member.Identity, members), place: make([]int, members),
+		folded: make([]protocol.Summary, members), last: make([]map[member.ID]uint64, members),
+	}
+	for range members {
+		j.ever = append(j.ever, make([]uint64, members))
+		j.latest = append(j.latest, make([]clock.Time, 1))
+	}
+	return j
+}
+
+func (j *judge) fault(format string, args ...any) {
+	if len(j.faults) < 5 {
+		j.faults = append(j.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+func factOf(b *protocol.Batch) fact {
+	return fact{b.Origin, place{b.Identity, b.Seq}, b.Time, string(b.Bytes)}
+}
+
+// begin notes a start. The application starts at the journal's base.
+func (j *judge) begin(node *netNode) {
+	if j.bound[node.id] == 0 {
+		j.bound[node.id] = node.identity
+	}
+	j.folded[node.id] = node.journal.Base.State
+	j.place[node.id] = int(node.journal.Base.State[0])
+	j.latest[node.id][0] = 0
+	j.last[node.id] = make(map[member.ID]uint64)
+	for id, have := range node.journal.Base.Have {
+		j.last[node.id][member.ID(id)] = have
+	}
+	for i := range node.journal.Batches {
+		b := &node.journal.Batches[i]
+		j.last[node.id][b.Origin] = b.Last()
+		j.latest[node.id][0] = max(j.latest[node.id][0], b.Time)
+	}
+}
+
+// look judges the effects of one step.
+func (j *judge) look(node *netNode, e *protocol.Effects) {
+	if e.Reset != nil {
+		j.folded[node.id] = e.Reset.State
+		j.place[node.id] = int(e.Reset.State[0])
+		for id, have := range e.Reset.Have {
+			j.last[node.id][member.ID(id)] = max(have, j.last[node.id][member.ID(id)])
+		}
+	}
+	for i := range e.Append {
+		j.appended(node, &e.Append[i])
+	}
+	for i := range e.Deliver {
+		j.delivered(node, &e.Deliver[i])
+	}
+}
+
+// appended: contiguous, of one content, own ones later than all that was held.
+func (j *judge) appended(node *netNode, b *protocol.Batch) {
+	f, own := factOf(b), b.Origin == node.id && b.Identity == node.identity
+	if have := j.last[node.id][b.Origin]; b.Seq != have+1 {
+		j.fault("%d appends %v after %d entries", node.id, f, have)
+	}
+	j.last[node.id][b.Origin] = b.Last()
+	known, ok := j.written[f.place]
+	switch {
+	case ok && known != f || !ok && !own:
+		j.fault("%d appends %v, its origin wrote %v", node.id, f, known)
+	case own && b.Time <= j.latest[node.id][0]:
+		j.fault("%d appends its own %v after it held time %d", node.id, f, j.latest[node.id][0])
+	}
+	j.written[f.place] = f
+	j.latest[node.id][0] = max(j.latest[node.id][0], b.Time)
+}
+
+// delivered: the same sequence for all.
+func (j *judge) delivered(node *netNode, b *protocol.Batch) {
+	at, f := j.place[node.id], factOf(b)
+	script.Fold(&j.folded[node.id], b)
+	j.place[node.id]++
+	switch {
+	case at > len(j.order):
+		j.fault("%d delivers %v at place %d, nobody delivered so much", node.id, f, at)
+	case at == len(j.order):
+		j.order = append(j.order, f)
+	case j.order[at] != f:
+		j.fault("%d delivers %v at place %d, another member %v", node.id, f, at, j.order[at])
+	}
+}
+
+// compare looks at all members at once: what is committed is held by the life
+// bound to each place, and committed sets differ by at most one batch.
+func (j *judge) compare(n *net) {
+	for _, node := range n.nodes {
+		if r := node.reducer; r != nil && node.identity == j.bound[node.id] {
+			for id := range r.streams {
+				j.ever[node.id][id] = max(j.ever[node.id][id], r.streams[id].have)
+			}
+		}
+	}
+	for id := range n.nodes {
+		j.compareStream(n, id)
+	}
+}
+
+func (j *judge) compareStream(n *net, id int) {
+	low, high := ^uint64(0), uint64(0)
+	for _, node := range n.nodes {
+		r := node.reducer
+		if r == nil || r.reader || !r.agreed {
+			continue
+		}
+		committed := r.streams[id].committed
+		low, high = min(low, committed), max(high, committed)
+	}
+	if low < high && high-low > uint64(max(1, n.batch)) {
+		j.fault("of stream %d one member committed %d entries, another %d", id, low, high)
+	}
+	for k := range n.nodes {
+		if j.ever[k][id] < high {
+			j.fault("of stream %d somebody committed %d entries, member %d holds %d", id, high, k, j.ever[k][id])
+		}
+	}
+}
+
+// judgeEnd demands progress, or equal tuples where there can be none.
+func (n *net) judgeEnd() {
+	whole := !n.unhealed
+	for _, node := range n.nodes {
+		whole = whole && node.identity == n.judge.bound[node.id]
+	}
+	for _, node := range n.nodes {
+		if whole {
+			n.judgeComplete(node)
+		}
+		state := n.judge.folded[node.id]
+		for b := range node.reducer.Tentative() {
+			script.Fold(&state, b)
+		}
+		first := n.judge.folded[0]
+		for b := range n.nodes[0].reducer.Tentative() {
+			script.Fold(&first, b)
+		}
+		if !n.unhealed && state != first {
+			n.judge.fault("%d ends with %v, member 0 with %v", node.id, state, first)
+		}
+	}
+	if quiet := n.now - n.lastSay; whole && !n.oneWayRing && quiet < time500 {
+		n.judge.fault("somebody still talked %v before the end", quiet)
+	}
+}
+
+const time500 = graceFor / 9
+
+func (n *net) judgeComplete(node *netNode) {
+	s := node.reducer.Status()
+	switch {
+	case !s.Complete:
+		n.judge.fault("%d is not complete: %+v", node.id, s)
+	case !s.Done && !n.oneWayRing:
+		n.judge.fault("%d does not know that all are complete: %+v", node.id, s)
+	case len(node.owned) != 0:
+		n.judge.fault("%d still owns %d batches", node.id, len(node.owned))
+	case n.judge.place[node.id] != len(n.judge.order) || len(n.judge.order) != len(n.judge.written):
+		n.judge.fault("%d delivered %d batches, %d were written", node.id, n.judge.place[node.id], len(n.judge.written))
+	}
+}
