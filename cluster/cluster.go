@@ -26,6 +26,7 @@ import (
 	"chatterbox/failure"
 	"chatterbox/job"
 	"chatterbox/member"
+	"chatterbox/trace"
 )
 
 // Config is all that a cluster is run from.
@@ -47,8 +48,10 @@ type Config struct {
 	// DataDir is where each member has a folder for its durable log; empty
 	// for none. A map that restarts members with their data needs it.
 	DataDir string
-	// Trace is where each member has a file for its trace; empty for none.
-	Trace string
+	// Trace is the file that gets the trace of all, empty for none; Header is
+	// what it begins with.
+	Trace  string
+	Header trace.Header
 
 	// Progress is told how far members are, and Line what they write to
 	// stderr. Tick is called now and then meanwhile. All may be nil; calls come
@@ -168,12 +171,9 @@ func (c *crew) arguments(id member.ID) []string {
 		arguments = append(arguments, "--data-dir="+c.dataDir(id))
 	}
 	if c.config.Trace != "" {
-		arguments = append(arguments, "--trace="+TracePath(c.config.Trace, peer.Name))
+		arguments = append(arguments, "--trace="+c.tracePath(peer.Name, c.seats[id].lives))
 	}
 	return append(arguments, c.config.Arguments...)
 }
 
 func (c *crew) dataDir(id member.ID) string { return filepath.Join(c.config.DataDir, c.peers[id].Name) }
-
-// TracePath gives the file of a member's trace in the folder of all.
-func TracePath(folder, name string) string { return filepath.Join(folder, name+".trace") }

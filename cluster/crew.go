@@ -12,6 +12,7 @@ import (
 	"chatterbox/failure"
 	"chatterbox/job"
 	"chatterbox/member"
+	"chatterbox/trace"
 )
 
 // crew is the state of a running cluster. Run's goroutine owns it.
@@ -24,16 +25,19 @@ type crew struct {
 	running   int
 	news      chan news // from the goroutines of processes
 	asked     bool      // to end the send phase
+	told      trace.Log // what the crew itself tells the trace
 }
 
 // seat is the place of a member, taken by one process after the other.
 type seat struct {
 	process *process // nil while none runs
 	started time.Time
-	exit    int           // of the last process that ended
-	outcome *job.Outcome  // that it printed
-	printed time.Duration // since the epoch
-	broken  string        // what the map did to it, until it is undone
+	lives   int          // processes so far
+	exit    int          // of the last process that ended
+	outcome *job.Outcome // that it printed
+	printed time.Time
+	ended   time.Time
+	broken  string // what the map did to it, until it is undone
 	errors  []string
 }
 
@@ -70,6 +74,7 @@ func newCrew(config Config, peers member.List, peersPath string) *crew {
 
 // run starts the members and follows the map until no process is left.
 func (c *crew) run(ctx, kill context.Context) (*Report, error) {
+	c.tell(trace.Event{Kind: trace.Phase, Note: "send"})
 	if err := c.startAll(); err != nil {
 		return nil, err
 	}
@@ -95,6 +100,11 @@ func (c *crew) run(ctx, kill context.Context) (*Report, error) {
 		case <-kill.Done():
 			c.killAll()
 			return nil, errors.New("cluster: stopped before its members had printed their tuples")
+		}
+	}
+	if c.config.Trace != "" {
+		if err := c.writeTrace(); err != nil {
+			return nil, err
 		}
 	}
 	return c.report(), nil
@@ -145,6 +155,7 @@ func (c *crew) start(id member.ID) error {
 		return err
 	}
 	seat.process, seat.started, seat.broken = process, time.Now(), ""
+	seat.lives++
 	c.running++
 	go func() { c.news <- news{id: id, ended: process, exit: process.wait()} }()
 	return nil
@@ -162,7 +173,7 @@ func (c *crew) hear(news news) error {
 		if outcome := news.ended.outcome(); outcome != nil {
 			seat.outcome = outcome
 		}
-		seat.printed = news.ended.stdout.at.Sub(c.config.Epoch)
+		seat.printed, seat.ended = news.ended.stdout.at, time.Now()
 		return c.portTaken(seat)
 	default:
 		seat.errors = append(seat.errors, news.line)
@@ -236,9 +247,11 @@ func (c *crew) do(deed failure.MemberEvent) error {
 	case failure.Crash, failure.CrashLosingData:
 		return c.crash(deed.Member, deed.Action == failure.CrashLosingData)
 	case failure.Pause:
+		c.tell(trace.Event{Kind: trace.Pause, Member: deed.Member})
 		seat.process.signal(syscall.SIGSTOP)
 		seat.broken = "paused"
 	case failure.Resume:
+		c.tell(trace.Event{Kind: trace.Resume, Member: deed.Member})
 		seat.process.signal(syscall.SIGCONT)
 		seat.broken = ""
 	}
@@ -258,6 +271,11 @@ func (c *crew) crash(id member.ID, losingData bool) error {
 		}
 	}
 	seat.outcome = nil
+	note := "keeps its data"
+	if losingData || c.config.DataDir == "" {
+		note = "loses its data"
+	}
+	c.tell(trace.Event{Kind: trace.Crash, Member: id, Note: note})
 	if losingData && c.config.DataDir != "" {
 		return os.RemoveAll(c.dataDir(id))
 	}
@@ -292,10 +310,12 @@ func (c *crew) report() *Report {
 		seat := &c.seats[i]
 		report.Members[i] = Member{
 			Name: c.peers[i].Name, Outcome: seat.outcome, Exit: seat.exit,
-			Broken: seat.broken, Printed: seat.printed, Errors: seat.errors,
+			Broken: seat.broken, Errors: seat.errors,
 		}
 		if seat.outcome != nil {
-			report.Elapsed = max(report.Elapsed, seat.printed)
+			report.Members[i].Printed = seat.printed.Sub(seat.started)
+			report.Members[i].Ended = seat.ended.Sub(seat.started)
+			report.Elapsed = max(report.Elapsed, seat.printed.Sub(c.config.Epoch))
 		}
 	}
 	return report

@@ -21,8 +21,9 @@ type Member struct {
 	Outcome *job.Outcome // nil if it never printed its tuple
 	Exit    int          // of its last process; 128 and the signal if one ended it; -1 if it never started
 	Broken  string       // what the failure map did to it for good, empty if nothing
-	// Printed is when the tuple was there, since the start of the cluster.
-	Printed time.Duration
+	// Printed and Ended say when the tuple was there and when the process was
+	// gone, since the start of that process.
+	Printed, Ended time.Duration
 	// Errors are the last lines that it wrote to stderr.
 	Errors []string
 }

@@ -203,7 +203,7 @@ func (r *run) serve(ctx context.Context) {
 
 // close stops the node. What takes longer than the deadline is left undone.
 func (r *run) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), max(r.phases.untilDeadline()-marginMin/2, marginMin/2))
+	ctx, cancel := context.WithTimeout(context.Background(), max(r.phases.untilDeadline()-closeFor, closeFor/3))
 	defer cancel()
 	err := r.node.Close(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -25,6 +25,9 @@ type Outcome struct {
 
 	// Reasons says what is known of each of Missing, for people.
 	Reasons []string `json:"-"`
+	// Taken is when the outcome was taken, and State the fold that it shows.
+	Taken time.Time        `json:"-"`
+	State protocol.Summary `json:"-"`
 }
 
 // Settled is the settled part of an outcome.
@@ -53,18 +56,17 @@ type Progress struct {
 // outcome takes the tuple over all that is held. When the node does not answer
 // in time, what is settled must do: nothing may come after the deadline.
 func (r *run) outcome() (*Outcome, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), max(r.phases.untilDeadline()-marginMin/2, marginMin/2))
+	ctx, cancel := context.WithTimeout(context.Background(), max(r.phases.untilDeadline()-closeFor, closeFor))
 	defer cancel()
 	status, err := r.node.Status(ctx)
 	if err != nil {
 		r.cfg.Node.Log.Warn("the node does not answer: the tuple has only what is settled", "error", err)
 	}
-	settled, all, err := r.fold(ctx)
+	sums, err := r.fold(ctx)
 	if err != nil {
-		settled = r.tally.settled()
-		all = settled
+		sums = r.settledOnly()
 	}
-	outcome, err := r.tuple(settled, all)
+	outcome, err := r.tuple(sums)
 	if err != nil {
 		return nil, err
 	}
@@ -72,45 +74,52 @@ func (r *run) outcome() (*Outcome, error) {
 	return outcome, nil
 }
 
-// fold gives the summaries of what is settled, and of all that is held, and
-// measures how long that takes. What it sums up in is given up when the node
-// takes too long, for then the node may still write to it.
-func (r *run) fold(ctx context.Context) (settled, all protocol.Summary, err error) {
+// sums are the summaries of what is settled and of all that is held, and when
+// they were taken.
+type sums struct {
+	settled, all protocol.Summary
+	taken        time.Time
+}
+
+func (r *run) settledOnly() *sums {
+	settled := r.tally.settled()
+	return &sums{settled: settled, all: settled, taken: time.Now()}
+}
+
+// fold sums up what is held, and measures how long that takes. What it sums up
+// in is given up when the node takes too long, which may then still write to it.
+func (r *run) fold(ctx context.Context) (*sums, error) {
 	began := time.Now()
-	type sums struct {
-		settled, all protocol.Summary
-		begun        bool
-	}
-	s := new(sums)
-	err = r.node.Tentative(ctx, func(b *protocol.Batch) {
-		if !s.begun {
-			s.settled, s.begun = r.tally.settled(), true
-			s.all = s.settled
+	var s *sums
+	err := r.node.Tentative(ctx, func(b *protocol.Batch) {
+		if s == nil {
+			s = r.settledOnly()
 		}
 		workload.Fold(&s.all, b)
+		s.taken = time.Now()
 	})
 	if err != nil {
-		return settled, all, err
+		return nil, err
 	}
-	if !s.begun {
-		s.settled = r.tally.settled()
-		s.all = s.settled
+	if s == nil {
+		s = r.settledOnly()
 	}
-	r.margin.observe(time.Since(began))
-	return s.settled, s.all, nil
+	r.margin.observeCost(time.Since(began))
+	return s, nil
 }
 
 // tuple writes the summaries as text.
-func (r *run) tuple(settled, all protocol.Summary) (*Outcome, error) {
-	settledScore, err := workload.FromSummary(settled)
-	score, err2 := workload.FromSummary(all)
+func (r *run) tuple(sums *sums) (*Outcome, error) {
+	settled, err := workload.FromSummary(sums.settled)
+	score, err2 := workload.FromSummary(sums.all)
 	if err := errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("job: score: %w", err)
 	}
 	return &Outcome{
 		Count: score.Count(), Score: score.Float(), Exact: score.Exact(),
-		Digest: workload.Digest(all), Own: r.own.Load(), Seed: r.cfg.Seed, Missing: []string{},
-		Settled: Settled{Count: settledScore.Count(), Score: settledScore.Float()},
+		Digest: workload.Digest(sums.all), Own: r.own.Load(), Seed: r.cfg.Seed, Missing: []string{},
+		Settled: Settled{Count: settled.Count(), Score: settled.Float()},
+		Taken:   sums.taken, State: sums.all,
 	}, nil
 }
 
@@ -151,7 +160,7 @@ func (r *run) reason(id int, status *protocol.Status) string {
 	case id == int(r.cfg.Node.Self) && status.Reader:
 		return name + " (this member): came back without its data, so its earlier stream has no end"
 	case id == int(r.cfg.Node.Self):
-		return name + " (this member): its own stream could not be closed in time"
+		return name + " (this member): own entries still wait for room, for peers do not take theirs, so its stream has no end yet"
 	case status.Heard[id]:
 		return name + ": is heard, but its stream has not arrived in full; " + entries
 	case r.heard[id] == 0 && held == 0:
@@ -166,6 +175,7 @@ func (r *run) reason(id int, status *protocol.Status) string {
 // sample looks at the node: for the progress, for who is heard, and in the
 // grace phase for how long it takes to take an outcome.
 func (r *run) sample(ctx context.Context) {
+	r.margin.observeLag(time.Now())
 	ctx, cancel := context.WithTimeout(ctx, ProgressEvery)
 	defer cancel()
 	status, err := r.node.Status(ctx)
@@ -179,7 +189,7 @@ func (r *run) sample(ctx context.Context) {
 		}
 	}
 	if r.phases.phase() == PhaseGrace {
-		_, _, _ = r.fold(ctx) // measures; a failure tells nothing
+		_, _ = r.fold(ctx) // measures; a failure tells nothing
 	}
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(r.progress(&status))

@@ -98,6 +98,8 @@ type (
 		Missing  []string `json:"missing"`
 		Digest   string   `json:"digest"`
 		Exit     int      `json:"exit"`
+		Printed  float64  `json:"printed_s"` // since the start of its process
+		Ended    float64  `json:"ended_s"`
 	}
 )
 
@@ -105,18 +107,20 @@ type (
 func printReportJSON(console *console, report *cluster.Report) {
 	object := jsonReport{
 		Nodes: make([]jsonNode, len(report.Members)), Agree: report.Same(), Verdict: report.Verdict().String(),
-		Elapsed: report.Elapsed.Round(time.Millisecond).Seconds(), Messages: report.Rate(),
+		Elapsed: inSeconds(report.Elapsed), Messages: report.Rate(),
 	}
 	for i := range report.Members {
 		m := &report.Members[i]
 		node := jsonNode{Name: m.Name, Score: "0", Exact: "0", Missing: []string{}, Exit: m.Exit}
 		if o := m.Outcome; o != nil {
-			node = jsonNode{m.Name, o.Count, o.Score, o.Exact, o.Complete, o.Missing, o.Digest, m.Exit}
+			node = jsonNode{m.Name, o.Count, o.Score, o.Exact, o.Complete, o.Missing, o.Digest, m.Exit, inSeconds(m.Printed), inSeconds(m.Ended)}
 		}
 		object.Nodes[i] = node
 	}
 	printJSON(console.stdout, object)
 }
+
+func inSeconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
 
 // arguments writes the flags of a run for the processes of its members.
 func (f *runFlags) arguments(seed uint64) []string {

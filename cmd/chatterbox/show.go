@@ -41,6 +41,8 @@ func (s *show) run(seed uint64) (*cluster.Report, error) {
 		Schedule: s.schedule, Epoch: board.epoch, Folder: folder, DataDir: s.dataDir(folder),
 		Progress: board.progress, Line: board.line, Tick: board.tick, Log: s.console.logger(s.flags.Verbose),
 	}
+	config.Trace, config.Header = s.trace, traceHeader(cluster.Names(s.nodes), s.flags, seed)
+	config.Header.Journal = config.DataDir != ""
 	if s.schedule != nil {
 		config.MapPath = filepath.Join(folder, "failure-map.txt")
 		if err := os.WriteFile(config.MapPath, []byte(s.events.String()), 0o600); err != nil {
