@@ -59,25 +59,33 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 	}
 	d.take(b, from)
 	d.credit(b, from)
-	for next, ok := s.unstash(d.mine.marks[b.Origin].Have); ok; next, ok = s.unstash(d.mine.marks[b.Origin].Have) {
-		if next.Seq != d.mine.marks[b.Origin].Have+1 || next.Time <= s.last {
+	d.goOn(b.Origin, from)
+	return true
+}
+
+// goOn takes what waited for entries that are held now: batches beyond the gap
+// and promises.
+func (d *Delta) goOn(stream member.ID, from *link) {
+	s := &d.streams[stream]
+	for next, ok := s.unstash(d.mine.marks[stream].Have); ok; next, ok = s.unstash(d.mine.marks[stream].Have) {
+		if next.Seq != d.mine.marks[stream].Have+1 || next.Time <= s.last {
 			d.fx.Release = append(d.fx.Release, next)
 			continue
 		}
 		d.take(&next, from)
 	}
-	d.adoptWaiting(b.Origin)
-	return true
+	d.adoptWaiting(stream)
 }
 
 func (d *Delta) valid(b *protocol.Batch) bool {
-	if int(b.Origin) >= d.cfg.Members || d.writes(b.Origin) || b.Count == 0 || b.Seq == 0 {
+	if int(b.Origin) >= d.cfg.Members || d.writes(b.Origin) || b.Identity == 0 || b.Count == 0 || b.Seq == 0 {
 		return false
 	}
 	if b.Time == 0 || b.Time >= clock.Infinity || b.Time > d.clock.Now()+clock.LeapMax {
 		return false
 	}
-	return d.binding.Bind(b.Origin, b.Identity) || d.mutant == mutant.OldIdentityAccepted
+	d.bind(b.Origin, b.Identity)
+	return d.binding[b.Origin] == b.Identity || d.mutant == mutant.OldIdentityAccepted
 }
 
 // take appends a batch of another origin.
@@ -90,6 +98,7 @@ func (d *Delta) take(b *protocol.Batch, from *link) {
 	}
 	if d.mutant != mutant.ClockMergeOmitted {
 		d.clock.Merge(b.Time)
+		d.reserve()
 	}
 	if b.Time > d.told {
 		d.urgent = true
@@ -137,15 +146,25 @@ func (d *Delta) adoptWaiting(stream member.ID) {
 		return
 	}
 	s.waiting = false
-	have := d.mine.marks[stream].Have
 	for k, r := range d.rows {
-		if r == nil || member.ID(k) == d.cfg.Self {
+		if member.ID(k) == d.cfg.Self {
 			continue
 		}
-		if mark := r.marks[stream]; mark.Have > have {
-			s.waiting = true
-		} else {
-			d.raise(stream, clock.Mark{Promise: mark.Promise})
+		d.adoptPromise(stream, r)
+		if l := &d.links[k]; l.row != r {
+			d.adoptPromise(stream, l.row) // a life that only reads knows facts too
 		}
+	}
+}
+
+// adoptPromise takes a promise whose entries are held, or waits for them on.
+func (d *Delta) adoptPromise(stream member.ID, r *row) {
+	if r == nil {
+		return
+	}
+	if mark := r.marks[stream]; mark.Have > d.mine.marks[stream].Have {
+		d.streams[stream].waiting = true
+	} else {
+		d.raise(stream, clock.Mark{Promise: mark.Promise})
 	}
 }

@@ -114,7 +114,7 @@ func (d *Delta) Step(e protocol.Event) protocol.Effects {
 	case protocol.Down:
 		d.onDown(&d.links[e.Peer])
 	case protocol.Close:
-		d.closed = true
+		d.close()
 	}
 	return d.fx
 }
@@ -134,17 +134,40 @@ func (d *Delta) recover(r *protocol.Recovered) {
 		d.clock.Merge(r.Bound)
 		d.bound = r.Bound
 	}
+	d.closed = r.Bound >= clock.Infinity
 	d.binding.Merge(r.Binding)
+	d.mine.binding = d.binding.Hash()
+	if owner := d.binding[d.cfg.Self]; owner != 0 && owner != d.cfg.Identity {
+		d.becomeReader(owner)
+	}
 	if len(r.Base.Have) == d.cfg.Members {
 		d.adoptBase(&r.Base)
 	}
 	for i := range r.Batches {
-		b := r.Batches[i]
-		if d.binding.Bind(b.Origin, b.Identity) && b.Seq == d.mine.marks[b.Origin].Have+1 {
-			d.hold(&b)
-		}
+		d.replay(r.Batches[i])
 	}
 	d.fx.Append = d.fx.Append[:0]
+}
+
+// replay takes up a batch of an earlier life.
+func (d *Delta) replay(b protocol.Batch) {
+	if !d.binding.Bind(b.Origin, b.Identity) || b.Seq != d.mine.marks[b.Origin].Have+1 {
+		return
+	}
+	d.hold(&b)
+	if d.writes(b.Origin) {
+		d.own.appended += b.Size()
+	}
+}
+
+// close ends the own stream, for all later lives too: that nothing follows is
+// made durable before anybody is told.
+func (d *Delta) close() {
+	d.closed = true
+	if d.cfg.Durable {
+		d.bound = clock.Infinity
+		d.fx.Bound = d.bound
+	}
 }
 
 // adoptBase makes a snapshot the beginning of the log.

@@ -25,7 +25,7 @@ func (d *Delta) onReceive(m *protocol.Message) {
 		d.onRow(l, &m.Rows[i], m.Agreed)
 	}
 	if m.Snapshot != nil {
-		d.onSnapshot(m.Snapshot)
+		d.onSnapshot(m.Snapshot, l)
 	}
 	complete := true
 	for i := range m.Batches {
@@ -106,15 +106,13 @@ func (d *Delta) onBinding(l *link, m *protocol.Message) {
 		return
 	}
 	for k, identity := range m.Binding {
-		if identity != 0 {
-			d.bind(member.ID(k), identity)
-		}
+		d.bind(member.ID(k), identity)
 	}
 }
 
 // bind ties a place to an identity if nothing is tied to it yet.
 func (d *Delta) bind(place member.ID, identity member.Identity) {
-	if d.binding[place] != 0 {
+	if d.binding[place] != 0 || identity == 0 {
 		return
 	}
 	d.binding.Bind(place, identity)
@@ -227,8 +225,14 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 			d.onMark(target, mark)
 		}
 	}
-	if r.Member != d.cfg.Self {
-		d.confirm(&d.links[r.Member])
+	if r.Member == d.cfg.Self {
+		return
+	}
+	l := &d.links[r.Member]
+	d.confirm(l)
+	if l != from {
+		d.overtaken(l)
+		l.popDone()
 	}
 }
 

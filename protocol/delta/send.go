@@ -231,7 +231,8 @@ func (d *Delta) nextNew(l *link) *protocol.Batch {
 func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 	s, h := &d.streams[stream], &l.sent[stream]
 	if known := d.known(l, stream); known > h.have || h.number < s.log.first {
-		h.have = max(h.have, known, s.base)
+		// Of what the peer has and this member lacks, nothing goes back to it later.
+		h.have = max(h.have, s.base, min(known, d.mine.marks[stream].Have))
 		h.number = s.find(h.have)
 	}
 	if h.number >= s.log.end {

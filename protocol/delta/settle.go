@@ -160,7 +160,7 @@ func (d *Delta) drop(stream member.ID) {
 
 // onSnapshot makes up for batches that are not kept any more: only a life
 // without data needs that.
-func (d *Delta) onSnapshot(snapshot *protocol.Snapshot) {
+func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
 	if !d.reader || !d.agreed || snapshot.Time <= d.settled || len(snapshot.Have) != d.cfg.Members {
 		return
 	}
@@ -171,6 +171,9 @@ func (d *Delta) onSnapshot(snapshot *protocol.Snapshot) {
 		d.delivered[j] = max(d.delivered[j], d.fronts[j])
 	}
 	d.adoptBase(snapshot)
+	for j := range d.streams {
+		d.goOn(member.ID(j), from)
+	}
 	d.fx.Reset = &d.base
 }
 
