@@ -177,6 +177,9 @@ func (w *world) cut(a, b int, heal bool) {
 	change(w.list[b].Address(), w.list[a].Address())
 }
 
+// pass lets virtual time pass, with all that is due in it.
+func pass(d time.Duration) { <-time.After(d) }
+
 // numbers fills payloads of 8 bytes that count up from *next.
 func numbers(next *uint64) func([]byte) int {
 	return func(dst []byte) int {

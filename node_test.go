@@ -52,12 +52,12 @@ func TestHealedMemberCatchesUp(t *testing.T) {
 		w := newWorld(t, 3, protocol)
 		w.startAll()
 		w.say(0, 5, "before")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.cut(0, 1, false)
 		w.cut(0, 2, false)
 		w.say(1, 5, "during")
 		w.say(0, 5, "alone")
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		w.cut(0, 1, true)
 		w.cut(0, 2, true)
 		w.finish(15)
@@ -85,12 +85,12 @@ func TestRestartWithDataContinues(t *testing.T) {
 		})
 		w.startAll()
 		w.say(1, 20, "first")
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		identity := w.nodes[1].Identity()
 		w.close(1)
 		disks[1].Crash(nil)
 		w.say(0, 10, "meanwhile") // lockstep has one in flight, and the outbox takes the others
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if n := w.start(1); n.Identity() != identity {
 			t.Errorf("identity %s became %s", identity, n.Identity())
 		}
@@ -107,10 +107,10 @@ func TestRestartWithoutDataOnlyReads(t *testing.T) {
 		w := newWorld(t, 3, nil)
 		w.startAll()
 		w.say(1, 3, "first")
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		w.close(1)
 		n := w.start(1)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if err := n.Broadcast(context.Background(), []byte("again")); !errors.Is(err, ErrReader) {
 			t.Errorf("broadcast after the loss of the data: %v", err)
 		}
@@ -159,9 +159,9 @@ func TestTentativeShowsWhatIsHeldAndNotSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, nil)
 		w.start(0)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.say(0, 3, "x")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		held := 0
 		err := w.nodes[0].Tentative(context.Background(), func(b *protocol.Batch) { held += int(b.Count) })
 		if err != nil || held != 3 || len(w.logs[0].entries) != 0 {
@@ -189,7 +189,7 @@ func TestFailedJournalStopsTheNodeButShowsWhatItHolds(t *testing.T) {
 		})
 		w.startAll()
 		w.say(0, 2, "x")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		isBroken.Store(true)
 		w.say(0, 1, "y")
 		n := w.nodes[0]

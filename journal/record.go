@@ -36,7 +36,8 @@ const (
 	markRecordBytes = recordHeaderBytes + 8
 )
 
-var magic = [8]byte{'c', 'h', 'a', 't', 'l', 'o', 'g', '\n'}
+// magic begins every segment's header.
+const magic = "chatlog\n"
 
 // errTorn says that there is no whole record.
 var errTorn = errors.New("no whole record")
@@ -102,7 +103,7 @@ type header struct {
 const headerBytesMin = 8 + 2 + 2 + 2 + 2 + 8 + 8 + 8 + 8
 
 func appendHeader(p []byte, h header) []byte {
-	p = append(p, magic[:]...)
+	p = append(p, magic...)
 	p = binary.LittleEndian.AppendUint16(p, Version)
 	p = binary.LittleEndian.AppendUint16(p, uint16(h.self))
 	p = binary.LittleEndian.AppendUint16(p, uint16(h.members))
@@ -115,7 +116,7 @@ func appendHeader(p []byte, h header) []byte {
 }
 
 func decodeHeader(p []byte) (header, error) {
-	if len(p) < len(magic)+2 || [8]byte(p) != magic {
+	if len(p) < len(magic)+2 || string(p[:len(magic)]) != magic {
 		return header{}, errors.New("this is no segment of a journal")
 	}
 	if version := binary.LittleEndian.Uint16(p[8:]); version != Version {
