@@ -39,14 +39,22 @@ func (w *world) record(n *node, effects *protocol.Effects) {
 		n.journal.Batches = append(n.journal.Batches, keep(&effects.Append[i]))
 	}
 	w.tellBatches(n, "append", effects.Append)
+	if effects.Reset != nil {
+		n.journalFrom(effects.Reset)
+	}
 	if effects.Base != nil {
-		n.journal.Base = *effects.Base
-		n.journal.Base.Have = slices.Clone(effects.Base.Have)
-		n.journal.Batches = slices.DeleteFunc(n.journal.Batches, func(b protocol.Batch) bool {
-			return b.Last() <= n.journal.Base.Have[b.Origin]
-		})
+		n.journalFrom(effects.Base)
 		w.tell(n, "base", "base "+snapshot(effects.Base))
 	}
+}
+
+// journalFrom forgets what a snapshot stands for.
+func (n *node) journalFrom(base *protocol.Snapshot) {
+	n.journal.Base = *base
+	n.journal.Base.Have = slices.Clone(base.Have)
+	n.journal.Batches = slices.DeleteFunc(n.journal.Batches, func(b protocol.Batch) bool {
+		return b.Last() <= base.Have[b.Origin]
+	})
 }
 
 // send puts messages on their links, or loses them where a link is down.

@@ -49,6 +49,7 @@ func deeds() map[string]func(*world, *arguments) {
 		"flush":     eachNode((*world).flush),
 		"close":     eachNode(closeStream),
 		"deliver":   (*world).deliver,
+		"forge":     (*world).forge,
 		"drop":      eachLink(func(l *link, n int) { l.waiting = slices.Delete(l.waiting, 0, n) }),
 		"repeat":    eachLink(func(l *link, n int) { l.waiting = append(l.waiting, l.waiting[:n]...) }),
 		"reverse":   eachLink(func(l *link, n int) { slices.Reverse(l.waiting[:n]) }),
@@ -194,7 +195,11 @@ func (w *world) advance(a *arguments) {
 }
 
 func (w *world) restart(a *arguments) {
-	for _, n := range a.nodes(0) {
+	nodes := w.nodes
+	if a.word(0) != "all" {
+		nodes = a.nodes(0)
+	}
+	for _, n := range nodes {
 		w.start(n, a.has("losing"))
 		w.flush(n)
 	}

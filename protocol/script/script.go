@@ -22,6 +22,9 @@
 //	deliver all           pass on everything until nothing waits; rounds=N
 //	drop a b, repeat a b  lose what waits, or have it wait twice; n=2
 //	reverse a b           what waits arrives in the opposite order
+//	forge a b c/1@9       put a message on the link that a never sent: batches,
+//	                      row=(c,a:5@9), identity=N, of=N for the batches,
+//	                      session=N, number=N
 //	cut a b, heal a b     from now on the link swallows everything, or not
 //	up a b, down a b      the events of a's link to b; what waited is lost
 //	tick a                the clock moves by one tick, and a is told; n=5
