@@ -150,19 +150,19 @@ func (d *Delta) adoptWaiting(stream member.ID) {
 		if member.ID(k) == d.cfg.Self {
 			continue
 		}
-		d.adoptPromise(stream, r)
+		d.adoptPromise(stream, r, member.ID(k) == stream)
 		if l := &d.links[k]; l.row != r {
-			d.adoptPromise(stream, l.row) // a life that only reads knows facts too
+			d.adoptPromise(stream, l.row, false) // a life that only reads knows facts too
 		}
 	}
 }
 
 // adoptPromise takes a promise whose entries are held, or waits for them on.
-func (d *Delta) adoptPromise(stream member.ID, r *row) {
+func (d *Delta) adoptPromise(stream member.ID, r *row, ownWord bool) {
 	if r == nil {
 		return
 	}
-	if mark := r.marks[stream]; mark.Have > d.mine.marks[stream].Have {
+	if mark := r.marks[stream]; mark.Have > d.mine.marks[stream].Have || !d.agreed && !ownWord {
 		d.streams[stream].waiting = true
 	} else {
 		d.raise(stream, clock.Mark{Promise: mark.Promise})

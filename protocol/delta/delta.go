@@ -146,6 +146,9 @@ func (d *Delta) recover(r *protocol.Recovered) {
 	for i := range r.Batches {
 		d.replay(r.Batches[i])
 	}
+	for j := range d.streams {
+		d.streams[j].recovered = d.streams[j].log.end
+	}
 	d.fx.Append = d.fx.Append[:0]
 }
 

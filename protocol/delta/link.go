@@ -32,7 +32,9 @@ type link struct {
 	row       *row // what that life holds: the one in Delta.rows, or a reader's own
 	heard     time.Duration
 	everHeard bool
-	bindings  bool // the peer knows the agreed binding
+	bindings  bool            // the peer knows the agreed binding
+	agreedAs  member.Identity // the life that was heard to know it
+	met       bool            // the peer answered this life, so its row is known in full
 
 	session  uint64 // of the peer
 	received ranges // numbers received in it
@@ -140,7 +142,8 @@ func (d *Delta) rewind(l *link) {
 
 // forget starts anew with another life of the peer.
 func (d *Delta) forget(l *link, identity member.Identity) {
-	if l.identity != 0 {
+	known := l.identity != 0
+	if known {
 		l.retired, l.retiredAt = l.identity, d.now
 	}
 	l.identity = identity
@@ -148,7 +151,9 @@ func (d *Delta) forget(l *link, identity member.Identity) {
 	l.rowSent, l.rowAcked = 0, 0
 	l.bindings, l.stableAcked = false, false
 	l.snapshotAt = 0
-	d.rewind(l)
+	if known {
+		d.rewind(l)
+	}
 	d.tieRow(l)
 }
 

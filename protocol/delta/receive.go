@@ -70,14 +70,20 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 	if !d.hears(l) {
 		d.returned(l)
 	}
+	l.met = l.met || m.Ack.Session == l.outSession
 	l.heard, l.everHeard = d.now, true
 	d.contact = true
 	return true
 }
 
-// returned tries at once what a silent peer may have missed.
+// returned tries at once what a silent peer may have missed. What was pushed
+// to it unasked ends: it can ask again.
 func (d *Delta) returned(l *link) {
 	l.backoff = 0
+	for stream := range l.pushedAt {
+		l.lease[stream], l.pushedAt[stream] = 0, 0
+	}
+	d.endLeases(l)
 	if l.reliable || !l.everHeard {
 		return
 	}
@@ -93,6 +99,10 @@ func (d *Delta) returned(l *link) {
 // onBinding takes over what the sender has bound.
 func (d *Delta) onBinding(l *link, m *protocol.Message) {
 	d.bind(m.From, m.Identity)
+	if m.Agreed && l.agreedAs != l.identity {
+		l.agreedAs = l.identity
+		d.freshGuest(l)
+	}
 	if d.agreed || len(m.Binding) != d.cfg.Members {
 		l.bindings = l.bindings || m.Agreed
 		return
@@ -137,8 +147,8 @@ func (d *Delta) adoptBinding(binding member.Binding) {
 			}
 		}
 	}
-	d.agreed = true
 	d.publishBinding()
+	d.settleBinding()
 }
 
 // agree settles the binding once the rows of all members show the same one.
@@ -151,7 +161,31 @@ func (d *Delta) agree() {
 			return
 		}
 	}
+	d.settleBinding()
+}
+
+// settleBinding takes the facts that waited until it was certain whose streams
+// they are about. What guests said before they knew may be about other lives.
+func (d *Delta) settleBinding() {
 	d.agreed = true
+	for i := range d.links {
+		if l := &d.links[i]; l.agreedAs != l.identity {
+			d.freshGuest(l)
+		}
+	}
+	for j := range d.streams {
+		d.streams[j].waiting = true
+		d.adoptWaiting(member.ID(j))
+	}
+}
+
+// freshGuest forgets what a life that only reads said it holds.
+func (d *Delta) freshGuest(l *link) {
+	if l.row != nil && !d.boundTo(l) {
+		l.row = nil
+		d.tieRow(l)
+		d.rewind(l)
+	}
 }
 
 // becomeReader gives up the own stream: the place belongs to an earlier life
@@ -187,8 +221,10 @@ func (d *Delta) discard(stream member.ID) {
 	d.mine.stamps[stream] = d.changes
 	for i := range d.links {
 		d.links[i].sent[stream] = horizon{}
-		if r := d.links[i].row; r != nil {
-			r.marks[stream] = clock.Mark{}
+		for _, r := range []*row{d.links[i].row, d.rows[i]} {
+			if r != nil {
+				r.marks[stream] = clock.Mark{}
+			}
 		}
 	}
 }
@@ -219,11 +255,12 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 		d.changes++
 		target.meta = d.changes
 	}
-	reads := r.Identity != d.binding[r.Member]
+	guest := r.Identity != d.binding[r.Member]
 	for _, mark := range r.Marks {
-		if int(mark.Stream) < d.cfg.Members && !(reads && mark.Stream == r.Member && !agreed) {
-			d.onMark(target, mark)
+		if int(mark.Stream) >= d.cfg.Members || guest && !agreed && (d.agreed || mark.Stream == r.Member) {
+			continue // a guest that does not know the binding may speak of another life's stream
 		}
+		d.onMark(target, mark, mark.Stream == r.Member)
 	}
 	if r.Member == d.cfg.Self {
 		return
@@ -266,8 +303,9 @@ func (d *Delta) boundRow(r *protocol.Row) *row {
 }
 
 // onMark joins one mark of a row, and takes its promise if the entries that it
-// presumes are held here.
-func (d *Delta) onMark(target *row, mark protocol.StreamMark) {
+// presumes are held here. Before all agreed on who writes where, only the
+// origin's own word is certain to be about the stream that is held here.
+func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 	finite := mark.Promise < clock.Infinity
 	if mark.Promise > clock.Infinity || (finite && mark.Promise > d.clock.Now()+clock.LeapMax) {
 		d.counts.refused++
@@ -292,12 +330,16 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark) {
 	if d.writes(mark.Stream) {
 		return
 	}
-	if s := &d.streams[mark.Stream]; joined.Have > d.mine.marks[mark.Stream].Have && d.mutant != mutant.PromiseWithoutPrefix {
+	s := &d.streams[mark.Stream]
+	switch {
+	case joined.Have > d.mine.marks[mark.Stream].Have && d.mutant != mutant.PromiseWithoutPrefix:
 		s.waiting = true
 		if s.missed == 0 {
 			s.missed = max(d.now, 1)
 		}
-		return
+	case !d.agreed && !ownWord:
+		s.waiting = true
+	default:
+		d.raise(mark.Stream, clock.Mark{Promise: joined.Promise})
 	}
-	d.raise(mark.Stream, clock.Mark{Promise: joined.Promise})
 }

@@ -151,7 +151,6 @@ func (d *Delta) onPull(l *link, p protocol.Pull) {
 // relay sends a stream to a peer for a while.
 func (d *Delta) relay(l *link, stream member.ID, length time.Duration) {
 	if l.lease[stream] <= d.now {
-		l.sent[stream] = horizon{}
 		l.leased = append(l.leased, stream)
 	}
 	l.lease[stream] = max(l.lease[stream], d.now+length)

@@ -235,8 +235,8 @@ func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 		h.have = max(h.have, s.base, min(known, d.mine.marks[stream].Have))
 		h.number = s.find(h.have)
 	}
-	if h.number >= s.log.end {
-		return nil
+	if h.number >= s.log.end || h.number < s.recovered && !l.met && d.now < d.cfg.FirstContactWait {
+		return nil // what an earlier life kept, the peer may well have: it will tell
 	}
 	return s.log.at(h.number)
 }
