@@ -24,9 +24,17 @@ func parts() map[string]bool {
 // entries gives origin/seq, with both ends for several entries.
 func (w *world) entries(b *protocol.Batch) string {
 	if b.Count > 1 {
-		return fmt.Sprintf("%s/%d-%d", w.names[b.Origin], b.Seq, b.Last())
+		return fmt.Sprintf("%s/%d-%d", w.name(b.Origin), b.Seq, b.Last())
 	}
-	return fmt.Sprintf("%s/%d", w.names[b.Origin], b.Seq)
+	return fmt.Sprintf("%s/%d", w.name(b.Origin), b.Seq)
+}
+
+// name gives a member's name, also of a place that only a forged batch names.
+func (w *world) name(id member.ID) string {
+	if int(id) < len(w.names) {
+		return w.names[id]
+	}
+	return "nobody"
 }
 
 // batch gives origin/seq@time.
