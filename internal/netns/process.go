@@ -55,10 +55,11 @@ func (h *Host) Start(ctx context.Context, program string, arguments ...string) (
 // Started gives the moment when the process was started.
 func (p *Process) Started() time.Time { return p.started }
 
-// Signal sends a signal. It is an error if the process has ended.
+// Signal sends a signal. It is an error if the process has ended; the error
+// has what it wrote to stderr.
 func (p *Process) Signal(signal syscall.Signal) error {
 	if err := p.command.Process.Signal(signal); err != nil {
-		return fmt.Errorf("netns: signal %s: %w", signal, err)
+		return fmt.Errorf("netns: signal %s: %w; stderr:\n%s", signal, err, p.stderr.String())
 	}
 	return nil
 }

@@ -146,7 +146,11 @@ func (n *node) check(t *testing.T, first *node) {
 		t.Errorf("%s prints %q, %s %q: %v", n.address, n.stdout.String(), first.address, first.stdout.String(), err)
 	}
 	usage, ok := n.command.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok || usage.Maxrss<<10 > peakBytesMax {
+	if !ok {
+		t.Fatal("no resource usage of the process")
+	}
+	t.Logf("%s: %s, %d MiB, and on stderr:\n%s", n.address, tuple.Text, usage.Maxrss>>10, n.stderr.String())
+	if usage.Maxrss<<10 > peakBytesMax {
 		t.Errorf("%s took %d MiB of memory", n.address, usage.Maxrss>>10)
 	}
 	if bytes.Contains(n.stderr.Bytes(), []byte("panic")) || bytes.Contains(n.stderr.Bytes(), []byte("goroutine ")) {

@@ -6,8 +6,11 @@ package netns_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +29,21 @@ const (
 	lateMax = 500 * time.Millisecond
 	// stuckAfter ends a run that does not end by itself.
 	stuckAfter = sendFor + 2*waitFor + 10*time.Second
+	// clustersAtOnce bounds how many clusters run side by side.
+	clustersAtOnce = 4
 	// peakBytesMax is what a member may take of memory.
 	peakBytesMax = 300 << 20
 )
+
+// TestMain lets more clusters run at once than there are processors: most of
+// the time they wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(clustersAtOnce)); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // binary builds the program for a test, which is skipped where namespaces
 // cannot be had.
@@ -70,7 +85,7 @@ func TestDeltaHolds(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.claim, func(t *testing.T) {
 			t.Parallel()
-			c := newCrew(t, path, s.breaks, phases("--rate=20000")...)
+			c := newCrew(t, path, s.breaks, phases("--rate=10000")...)
 			ended := play(t, c)
 			for i, e := range ended {
 				if e == nil {
@@ -92,7 +107,7 @@ func TestLockstepHolds(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.claim, func(t *testing.T) {
 			t.Parallel()
-			c := newCrew(t, path, s.breaks, phases("--protocol=lockstep")...)
+			c := newCrew(t, path, s.breaks, phases("--protocol=lockstep", "--rate=1000")...)
 			ended := play(t, c)
 			first := ended[firstAlive(ended)]
 			for i, e := range ended {

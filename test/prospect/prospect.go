@@ -43,6 +43,22 @@ func (p Prospect) First(id member.ID) member.ID {
 	return id
 }
 
+// Whole says whether all who live in the end can exchange messages: then all
+// must print the same, complete or not.
+func (p Prospect) Whole() bool {
+	first, found := member.ID(0), false
+	for id := range member.ID(p.members) {
+		switch {
+		case !p.Lives(id):
+		case !found:
+			first, found = p.First(id), true
+		case p.First(id) != first:
+			return false
+		}
+	}
+	return true
+}
+
 // reach gives who can be reached over steps that are possible.
 func (p Prospect) reach(id member.ID, possible func(from, to member.ID) bool) member.Set {
 	var reached member.Set

@@ -37,22 +37,22 @@ func describe(t *testing.T, text string) string {
 			dies += list[id].Name
 		}
 	}
-	return fmt.Sprintf("%s dies=%s meshed=%t", first, dies, p.Meshed())
+	return fmt.Sprintf("%s dies=%s whole=%t meshed=%t", first, dies, p.Whole(), p.Meshed())
 }
 
 func TestProspects(t *testing.T) {
 	for claim, c := range map[string]struct{ text, want string }{
-		"all is well":                   {"", "aaaa dies= meshed=true"},
-		"healed is well":                {"1s a <-> * cut\n2s * <-> * heal", "aaaa dies= meshed=true"},
-		"halves stay apart":             {"1s a,b <-> c,d cut", "aacc dies= meshed=false"},
-		"a chain connects":              {"0s a <-> c,d cut\n0s b <-> d cut", "aaaa dies= meshed=false"},
-		"one way does not connect":      {"0s a,b -> c,d cut", "aacc dies= meshed=false"},
-		"a ring of one-way links does":  {"0s a -> c,d cut\n0s b -> a,d cut\n0s c -> a,b cut\n0s d -> b,c cut", "aaaa dies= meshed=false"},
-		"the dead do not connect":       {"0s a <-> c,d cut\n1s b crash", "a-cc dies=b meshed=false"},
-		"a restart lives, having died":  {"1s b crash\n2s b restart", "aaaa dies=b meshed=false"},
-		"a late start is no death":      {"2s b start", "aaaa dies= meshed=true"},
-		"who never starts is dead":      {"0s b crash", "a-aa dies=b meshed=false"},
-		"who pauses and resumes is not": {"1s b pause\n2s b resume", "aaaa dies= meshed=true"},
+		"all is well":                   {"", "aaaa dies= whole=true meshed=true"},
+		"healed is well":                {"1s a <-> * cut\n2s * <-> * heal", "aaaa dies= whole=true meshed=true"},
+		"halves stay apart":             {"1s a,b <-> c,d cut", "aacc dies= whole=false meshed=false"},
+		"a chain connects":              {"0s a <-> c,d cut\n0s b <-> d cut", "aaaa dies= whole=true meshed=false"},
+		"one way does not connect":      {"0s a,b -> c,d cut", "aacc dies= whole=false meshed=false"},
+		"a ring of one-way links does":  {"0s a -> c,d cut\n0s b -> a,d cut\n0s c -> a,b cut\n0s d -> b,c cut", "aaaa dies= whole=true meshed=false"},
+		"the dead do not connect":       {"0s a <-> c,d cut\n1s b crash", "a-cc dies=b whole=false meshed=false"},
+		"a restart lives, having died":  {"1s b crash\n2s b restart", "aaaa dies=b whole=true meshed=false"},
+		"a late start is no death":      {"2s b start", "aaaa dies= whole=true meshed=true"},
+		"who never starts is dead":      {"0s b crash", "a-aa dies=b whole=true meshed=false"},
+		"who pauses and resumes is not": {"1s b pause\n2s b resume", "aaaa dies= whole=true meshed=true"},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			if got := describe(t, c.text); got != c.want {
