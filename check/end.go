@@ -73,8 +73,12 @@ func (c *court) judgeWaiting(e *trace.Event, k int, m *witness) {
 // deadline gives when what was appended then must be settled: after a
 // disturbance the time counts from there.
 func (c *court) deadline(appended time.Duration) time.Duration {
-	return max(appended, c.past.healedAt) + c.past.header.SettleWithinNs
+	return max(appended, c.past.healedAt, startUp) + c.past.header.SettleWithinNs
 }
+
+// startUp is how long members may take to find out who is who; nothing settles
+// before.
+const startUp = 500 * time.Millisecond
 
 // Once everything is settled, members get so long to tell each other that it
 // is; from then on only keep-alives may pass, of which twice the number is

@@ -23,28 +23,28 @@ type history struct {
 
 // witness is one member as its own events show it.
 type witness struct {
-	running  bool
-	lives    int
-	identity member.Identity
+	running    bool
+	identity   member.Identity
+	identities int // that the place had so far
 
-	held      []uint64     // entries of each stream held by the life with this data
-	ever      []uint64     // the most of each stream that any life held
-	last      []clock.Time // time of the last batch held of each stream
-	published clock.Vector // the largest marks that messages said in this life with its data
-	spoken    clock.Vector // the same of all lives
-	latest    clock.Time   // the largest time of all batches held
-	place     int          // index in order of the next batch to be delivered
-	position  uint64       // entries delivered
-	final     *trace.Event // nil: no result yet
-	sample    trace.Event  // the last look into the member
+	writers   []member.Identity // of each stream, whose entries are held; 0: none yet
+	held      []uint64          // entries of each stream held by the life with this data
+	ever      []uint64          // the most of each stream that any life held
+	last      []clock.Time      // time of the last batch held of each stream
+	published clock.Vector      // the largest marks that messages said in this life with its data
+	spoken    clock.Vector      // the same of all lives
+	latest    clock.Time        // the largest time of all batches held
+	place     int               // index in order of the next batch to be delivered
+	position  uint64            // entries delivered
+	final     *trace.Event      // nil: no result yet
+	sample    trace.Event       // the last look into the member
 }
 
 // stream is what an origin appended. Another life with other data begins anew.
 type stream struct {
 	batches  []batch
 	identity member.Identity
-	older    []stream   // of lives whose data was lost
-	promised clock.Time // the largest promise that anybody said about it
+	older    []stream // of lives whose data was lost
 }
 
 // batch is one batch as its origin appended it.
@@ -71,7 +71,7 @@ func (h *history) reset(header trace.Header) {
 	*h = history{header: header, members: make([]witness, n), streams: make([]stream, n)}
 	for i := range h.members {
 		h.members[i] = witness{
-			held: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n),
+			held: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
 			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
 		}
 	}
@@ -91,7 +91,6 @@ func (h *history) note(e *trace.Event) {
 		mark := clock.Mark{Have: e.Have, Promise: e.Promise}
 		m.published[e.Stream] = m.published[e.Stream].Merge(mark)
 		m.spoken[e.Stream] = m.spoken[e.Stream].Merge(mark)
-		h.streams[e.Stream].promised = max(h.streams[e.Stream].promised, e.Promise)
 	case trace.Deliver:
 		h.noteDeliver(m, e)
 	case trace.Reset:
@@ -101,6 +100,10 @@ func (h *history) note(e *trace.Event) {
 		h.healedAt = e.At
 	case trace.Sample:
 		m.sample = *e
+	case trace.Believe:
+		if e.Peer == e.Member && e.Have < m.held[e.Stream] {
+			m.discard(e.Stream, e.Have)
+		}
 	case trace.Final:
 		final := *e
 		m.final = &final
@@ -122,25 +125,60 @@ const (
 
 func (m *witness) start(e *trace.Event) {
 	m.running = true
-	m.lives++
 	if m.identity != e.Identity {
+		m.identities++
 		clear(m.published)
 	}
 	m.identity = e.Identity
 	clear(m.held)
 	clear(m.last)
+	clear(m.writers)
+	if e.Life == 1 {
+		m.writers[e.Member] = e.Identity // a later life may be a reader
+	}
 	m.latest, m.place, m.position, m.final = 0, 0, 0, nil
 }
 
 func (m *witness) regain(e *trace.Event) {
+	m.disown(e)
+	if e.Have > m.held[e.Stream] {
+		m.writers[e.Stream] = 0 // of whichever life counts
+	}
 	m.held[e.Stream] = max(m.held[e.Stream], e.Have)
 	m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
 	m.last[e.Stream] = max(m.last[e.Stream], e.Promise)
 	m.latest = max(m.latest, e.Promise)
 }
 
+// disown forgets a member's own stream, since its place turns out to be that of
+// an earlier life: only such members need snapshots of others.
+func (m *witness) disown(e *trace.Event) {
+	if e.Stream == e.Member && m.writers[e.Stream] == m.identity {
+		m.discard(e.Stream, 0)
+	}
+}
+
+// discard forgets the end of a stream of a life of its origin that turns out
+// not to count. Before the first delivery members may do that.
+func (m *witness) discard(stream member.ID, have uint64) {
+	m.writers[stream], m.held[stream], m.last[stream], m.published[stream] = 0, have, 0, clock.Mark{}
+}
+
+// rebind forgets a stream whose entries turn out to be of another life of its
+// origin than the one that counts, or that begins anew before anything settled.
+func (m *witness) rebind(e *trace.Event) {
+	anew := e.Seq == 1 && m.position == 0 && e.Stream != e.Member
+	if m.writers[e.Stream] == e.Identity && !anew {
+		return
+	}
+	if m.writers[e.Stream] != 0 {
+		m.discard(e.Stream, 0)
+	}
+	m.writers[e.Stream] = e.Identity
+}
+
 func (h *history) noteAppend(m *witness, e *trace.Event) {
-	if e.Stream == e.Member {
+	if e.Stream == e.Member && e.Identity == m.identity {
 		h.streams[e.Stream].add(e)
 	}
 	last := e.Seq + e.Count - 1
@@ -193,6 +231,22 @@ func (s *stream) after(have uint64) int {
 	return i
 }
 
+// heldOf gives the stream as the life of its origin wrote it whose entries a
+// member holds.
+func (h *history) heldOf(m *witness, origin int) *stream {
+	s := &h.streams[origin]
+	if known := s.of(m.writers[origin]); known != nil {
+		return known
+	}
+	longest := s
+	for i := range s.older {
+		if s.older[i].length() > longest.length() {
+			longest = &s.older[i]
+		}
+	}
+	return longest
+}
+
 // of gives the stream as a life of its origin wrote it, nil if it wrote nothing.
 func (s *stream) of(identity member.Identity) *stream {
 	if s.identity == identity {
@@ -214,9 +268,9 @@ func (s *stream) find(seq uint64) *batch {
 	return nil
 }
 
-// length gives the entries of the stream.
+// length gives the entries of the stream; nil has none.
 func (s *stream) length() uint64 {
-	if len(s.batches) == 0 {
+	if s == nil || len(s.batches) == 0 {
 		return 0
 	}
 	return s.batches[len(s.batches)-1].end() - 1

@@ -51,8 +51,12 @@ func (c *court) judgePush(e *trace.Event, s *silence) {
 	}
 }
 
+// silentKeepAlives is after how many keep-alives that did not come a peer is
+// taken for gone: when it returns, what was on its way is sent again at once.
+const silentKeepAlives = 3
+
 // noEarlyResend: no range is sent again to the same peer within a tick, unless
-// the link or the peer began anew.
+// the link or the peer began anew or was silent for long.
 func noEarlyResend(c *court) rule {
 	n := len(c.past.members)
 	ways := make([]way, n*n)
@@ -64,9 +68,10 @@ func noEarlyResend(c *court) rule {
 		case trace.Up, trace.Down:
 			*w = way{session: w.session}
 		case trace.Receive:
-			if e.Session>>32 > w.session>>32 {
+			if e.Session>>32 != w.session>>32 || e.At-w.heard > silentKeepAlives*c.past.header.KeepAliveNs {
 				*w = way{session: e.Session}
 			}
+			w.heard = e.At
 		case trace.Push:
 			w.push(c, e)
 		}
@@ -76,6 +81,7 @@ func noEarlyResend(c *court) rule {
 // way is what was sent from a member to a peer within the last tick.
 type way struct {
 	session uint64
+	heard   time.Duration // of the peer
 	recent  []sending
 }
 

@@ -18,7 +18,8 @@ func durableFirst(c *court) rule {
 			restarted[e.Member] = m.identity == e.Identity
 			return
 		case trace.Recover:
-			if e.Stream == e.Member && restarted[e.Member] && m.published[e.Stream].Promise < clock.Infinity && e.Time < m.published[e.Stream].Promise {
+			writer := e.Stream == e.Member && c.past.streams[e.Stream].of(m.identity) != nil
+			if writer && restarted[e.Member] && m.published[e.Stream].Promise < clock.Infinity && e.Time < m.published[e.Stream].Promise {
 				c.violated(e, "comes back with clock bound %d after it promised %d", uint64(e.Time), uint64(m.published[e.Stream].Promise))
 			}
 			return
@@ -47,6 +48,9 @@ func (c *court) judgeRestart(e *trace.Event) {
 // and said.
 func belowTruth(c *court) rule {
 	return func(e *trace.Event) {
+		if e.Peer == e.Member {
+			return
+		}
 		peer := &c.past.members[e.Peer]
 		if truth := peer.ever[e.Stream]; e.Have > truth {
 			c.violated(e, "believes that member %d holds %d entries of stream %d, of which it holds %d", e.Peer, e.Have, e.Stream, truth)
@@ -58,20 +62,36 @@ func belowTruth(c *court) rule {
 }
 
 // truePromises: no batch of the stream with the promised time or less lies
-// outside the entries that the promise names, ever.
+// outside the entries that the promise names, ever. A life whose place belongs
+// to another one may promise for a stream that does not count.
 func truePromises(c *court) rule {
+	promised := make([]clock.Time, len(c.past.members))
 	return func(e *trace.Event) {
+		origin := &c.past.members[e.Stream]
 		s := &c.past.streams[e.Stream]
-		if e.Kind == trace.Append {
-			if e.Stream == e.Member && e.Seq > s.length() && len(s.older) == 0 && e.Time <= s.promised {
-				c.violated(e, "appends its own %d/%d at time %d, for which %d was promised", e.Stream, e.Seq, uint64(e.Time), uint64(s.promised))
+		switch {
+		case e.Kind == trace.Start:
+			if origin := &c.past.members[e.Member]; origin.identity != e.Identity {
+				promised[e.Member] = 0
 			}
-			return
+		case e.Kind == trace.Append:
+			if e.Stream == e.Member && e.Identity == origin.identity && e.Seq > s.of(e.Identity).length() && e.Time <= promised[e.Stream] {
+				c.violated(e, "appends its own %d/%d at time %d, for which %d was promised", e.Stream, e.Seq, uint64(e.Time), uint64(promised[e.Stream]))
+			}
+		case e.Stream == e.Member && s.of(origin.identity) == nil:
+			promised[e.Stream] = max(promised[e.Stream], e.Promise)
+		case origin.identities > 1:
+		default:
+			promised[e.Stream] = max(promised[e.Stream], e.Promise)
+			c.judgePromise(e, s)
 		}
-		if i := s.after(e.Have); i < len(s.batches) && s.batches[i].time <= e.Promise && len(s.older) == 0 {
-			c.violated(e, "promises time %d for stream %d with %d entries, but %d/%d has time %d",
-				uint64(e.Promise), e.Stream, e.Have, e.Stream, s.batches[i].seq, uint64(s.batches[i].time))
-		}
+	}
+}
+
+func (c *court) judgePromise(e *trace.Event, s *stream) {
+	if i := s.after(e.Have); i < len(s.batches) && s.batches[i].time <= e.Promise {
+		c.violated(e, "promises time %d for stream %d with %d entries, but %d/%d has time %d",
+			uint64(e.Promise), e.Stream, e.Have, e.Stream, s.batches[i].seq, uint64(s.batches[i].time))
 	}
 }
 

@@ -20,7 +20,7 @@ func exactTuple(c *court) rule {
 		m := &c.past.members[e.Member]
 		want, ok := resultOf(known, m.held)
 		if !ok {
-			want = c.compute(m.held)
+			want = c.compute(m)
 			known = append(known, want)
 		}
 		if e.Note != want.text {
@@ -50,10 +50,10 @@ func resultOf(known []result, held []uint64) (result, bool) {
 }
 
 // compute adds up one entry after the other, the plainest way there is.
-func (c *court) compute(held []uint64) result {
-	r := result{held: slices.Clone(held), sum: new(big.Int), weighted: new(big.Int)}
+func (c *court) compute(m *witness) result {
+	r := result{held: slices.Clone(m.held), sum: new(big.Int), weighted: new(big.Int)}
 	var place, number, product big.Int
-	for _, b := range c.past.inOrder(held) {
+	for _, b := range c.past.inOrder(m) {
 		for seq := b.seq; seq < b.end(); seq++ {
 			r.count++
 			number.SetUint64(c.numbers(b.stream, seq))
@@ -65,13 +65,12 @@ func (c *court) compute(held []uint64) result {
 	return r
 }
 
-// inOrder gives the batches of the first entries of each stream in the total
-// order.
-func (h *history) inOrder(held []uint64) []placed {
+// inOrder gives the batches that a member holds in the total order.
+func (h *history) inOrder(m *witness) []placed {
 	var all []placed
 	for j := range h.streams {
-		s := &h.streams[j]
-		for _, b := range s.batches[:s.after(held[j])] {
+		s := h.heldOf(m, j)
+		for _, b := range s.batches[:s.after(m.held[j])] {
 			all = append(all, placed{stream: member.ID(j), identity: s.identity, batch: b})
 		}
 	}

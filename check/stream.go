@@ -22,7 +22,7 @@ func oneContent(c *court) rule {
 // with those sequence numbers.
 func noInvention(c *court) rule {
 	return func(e *trace.Event) {
-		if e.Kind == trace.Append && e.Stream == e.Member {
+		if e.Kind == trace.Append && e.Stream == e.Member && e.Identity == c.past.members[e.Member].identity {
 			return
 		}
 		known := c.past.streams[e.Stream].of(e.Identity)
@@ -50,7 +50,7 @@ func contiguous(c *court) rule {
 func causality(c *court) rule {
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
-		if e.Stream != e.Member || e.Seq <= m.ever[e.Stream] {
+		if e.Stream != e.Member || e.Identity != m.identity || e.Seq <= m.ever[e.Stream] {
 			return
 		}
 		if e.Time <= m.latest {

@@ -62,7 +62,7 @@ func stepChecks() []Check {
 		{Name: "below-truth", Promise: "What a member believes of a peer never exceeds what the peer holds and said.",
 			Catches: "sent used as known, stale merge", kinds: []trace.Kind{trace.Believe}, applies: always, rule: belowTruth},
 		{Name: "true-promises", Promise: "No batch with a promised time exists outside the entries that the promise names, ever.",
-			Catches: "false promise", kinds: []trace.Kind{trace.Publish, trace.Append}, applies: always, rule: truePromises},
+			Catches: "false promise", kinds: []trace.Kind{trace.Start, trace.Publish, trace.Append}, applies: always, rule: truePromises},
 		{Name: "trimmed-is-held", Promise: "What one member forgets, every member holds durably.",
 			Catches: "minimum over a partial set", kinds: []trace.Kind{trace.Trim}, applies: always, rule: trimmedIsHeld},
 		{Name: "causality", Promise: "What a member broadcasts comes after all that it held.",

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"chatterbox/failure"
@@ -30,16 +31,44 @@ func (w *world) demand() {
 	for _, m := range w.list {
 		w.header.Members = append(w.header.Members, m.Name)
 	}
-	w.header.Healthy = len(w.lines) == 0
-	if w.header.Healthy {
+	w.header.Healthy = len(w.lines) == 0 && s.DelayMax-s.DelayMin <= s.Tick/4
+	if len(w.lines) == 0 {
 		w.header.SettleWithinNs = w.settleWithin()
 	}
-	from := c.SendFor + c.GraceFor - settleFor
-	w.header.Alike = w.connected(from)
-	w.header.Progress = w.header.Alike && w.allRun(from) && !w.losesData()
+	end := window{c.SendFor + c.GraceFor - settleFor, c.SendFor + c.GraceFor}
+	w.header.Alike = w.connected(end) && w.knewEachOther()
+	w.header.Progress = w.header.Alike && w.allRun(end) && w.firstLoss() == never
 	if w.header.Progress && w.allWell(w.schedule.Last()) {
 		w.healAt = max(w.schedule.Last(), 1)
 	}
+}
+
+// window is a part of a run.
+type window struct{ from, to time.Duration }
+
+// never is a time after all runs.
+const never = time.Duration(1<<63 - 1)
+
+// Members that meet for so long know of each other who is who.
+const (
+	meetFor   = 500 * time.Millisecond
+	meetSteps = 100 * time.Millisecond
+)
+
+// knewEachOther says whether all members met before the first of them lost its
+// data. If they did not, some may take one life for the one that counts and
+// some another one, and nothing can be demanded of them.
+func (w *world) knewEachOther() bool {
+	loss := w.firstLoss()
+	if loss == never {
+		return true
+	}
+	for from := time.Duration(0); from+meetFor <= loss; from += meetSteps {
+		if meeting := (window{from, from + meetFor}); w.allRun(meeting) && w.connected(meeting) {
+			return true
+		}
+	}
+	return false
 }
 
 // settleWithin is how long a batch takes to settle at most while nothing
@@ -49,14 +78,17 @@ func (w *world) settleWithin() time.Duration {
 	return 2*s.DelayMax + 4*s.Wake + 4*s.Tick + 50*time.Millisecond
 }
 
-// running tells for each member whether it runs from a time on to the end.
-func (w *world) running(from time.Duration) []bool {
+// running tells for each member whether it runs all through a part of the run.
+func (w *world) running(during window) []bool {
 	running := make([]bool, len(w.nodes))
+	since := make([]time.Duration, len(w.nodes))
 	for i := range running {
 		running[i] = !w.schedule.Absent(member.ID(i))
 	}
-	since := make([]time.Duration, len(w.nodes))
 	for _, e := range w.schedule.Members() {
+		if e.At > during.to {
+			break
+		}
 		switch e.Action {
 		case failure.Crash, failure.CrashLosingData, failure.Pause:
 			running[e.Member] = false
@@ -66,34 +98,26 @@ func (w *world) running(from time.Duration) []bool {
 		}
 	}
 	for i := range running {
-		running[i] = running[i] && since[i] <= from
+		running[i] = running[i] && since[i] <= during.from
 	}
 	return running
 }
 
-func (w *world) allRun(from time.Duration) bool {
-	for _, runs := range w.running(from) {
-		if !runs {
-			return false
-		}
-	}
-	return true
-}
+func (w *world) allRun(during window) bool { return !slices.Contains(w.running(during), false) }
 
-// losesData says whether any member forgets what it once held.
-func (w *world) losesData() bool {
+// firstLoss gives when a member first forgets what it once held.
+func (w *world) firstLoss() time.Duration {
 	for _, e := range w.schedule.Members() {
 		if e.Action == failure.CrashLosingData || e.Action == failure.Crash && !w.shape.Journal {
-			return true
+			return e.At
 		}
 	}
-	return false
+	return never
 }
 
-// connected says whether from a time on good links connect all members that
-// run strongly.
-func (w *world) connected(from time.Duration) bool {
-	running := w.running(from)
+// connected says whether good links connect all members that run strongly.
+func (w *world) connected(during window) bool {
+	running := w.running(during)
 	first := -1
 	for i, runs := range running {
 		if runs && first < 0 {
@@ -103,8 +127,8 @@ func (w *world) connected(from time.Duration) bool {
 	if first < 0 {
 		return false
 	}
-	there := w.reach(first, from, running, func(a, b int) (int, int) { return a, b })
-	back := w.reach(first, from, running, func(a, b int) (int, int) { return b, a })
+	there := w.reach(first, during, running, func(a, b int) (int, int) { return a, b })
+	back := w.reach(first, during, running, func(a, b int) (int, int) { return b, a })
 	for i, runs := range running {
 		if runs && !(there[i] && back[i]) {
 			return false
@@ -114,7 +138,7 @@ func (w *world) connected(from time.Duration) bool {
 }
 
 // reach gives which members good links lead to, in a direction.
-func (w *world) reach(first int, from time.Duration, running []bool, direct func(a, b int) (int, int)) []bool {
+func (w *world) reach(first int, during window, running []bool, direct func(a, b int) (int, int)) []bool {
 	reached := make([]bool, len(running))
 	reached[first] = true
 	for todo := []int{first}; len(todo) > 0; {
@@ -122,7 +146,7 @@ func (w *world) reach(first int, from time.Duration, running []bool, direct func
 		todo = todo[1:]
 		for next := range running {
 			a, b := direct(at, next)
-			if running[next] && !reached[next] && w.staysGood(member.ID(a), member.ID(b), from) {
+			if running[next] && !reached[next] && w.staysGood(member.ID(a), member.ID(b), during) {
 				reached[next] = true
 				todo = append(todo, next)
 			}
@@ -131,9 +155,9 @@ func (w *world) reach(first int, from time.Duration, running []bool, direct func
 	return reached
 }
 
-// staysGood says whether a link is good from a time on.
-func (w *world) staysGood(a, b member.ID, from time.Duration) bool {
-	for at, more := from, true; more; at, more = w.schedule.Next(at) {
+// staysGood says whether a link is good all through a part of the run.
+func (w *world) staysGood(a, b member.ID, during window) bool {
+	for at, more := during.from, true; more && at <= during.to; at, more = w.schedule.Next(at) {
 		l := w.link(a, b, at)
 		slow := l.BytesPerSecond > 0 && l.BytesPerSecond < goodRate
 		if l.Cut || l.Drop > goodDrop || l.DelayMax > goodDelay || slow {

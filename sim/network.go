@@ -29,7 +29,7 @@ type way struct {
 const (
 	silenceMax = 1500 * time.Millisecond // a connection without a sign of life is given up
 	redialMax  = 250 * time.Millisecond  // between two attempts to connect
-	queueTime  = time.Second             // what would wait longer for a slow link is lost
+	queueTime  = time.Second             // what would wait longer for a slow link is lost, and a connection with it
 	zombieMin  = 500 * time.Millisecond  // how late a message comes that nobody expects any more
 	zombieMax  = 4 * time.Second
 )
@@ -83,6 +83,9 @@ func (w *world) stream(from member.ID, envelope protocol.Envelope, v *way, link 
 		return
 	}
 	frame := w.frames.add(envelope.Message, fate.Copies)
+	if link.BytesPerSecond > 0 && v.free > w.now+queueTime {
+		w.hangUp(from, envelope.To, v, 0)
+	}
 	for _, delay := range fate.Delays[:fate.Copies] {
 		at := w.depart(v, link, frame) + delay + w.delay(v)
 		if link.Reorder == 0 {
@@ -222,7 +225,7 @@ func (w *world) onDial(e *event) {
 		w.dial(from, to, v)
 		return
 	}
-	v.up, v.reliable, v.cutSince, v.last = true, keepsAll(link), 0, 0
+	v.up, v.reliable, v.cutSince, v.last, v.free = true, keepsAll(link), 0, 0, 0
 	v.number++
 	n.inbox = append(n.inbox, item{kind: protocol.Up, peer: to, reliable: v.reliable})
 	w.wakeSoon(n)

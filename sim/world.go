@@ -277,7 +277,7 @@ func (w *world) onSample() {
 func (w *world) finish() {
 	w.ended = true
 	for _, n := range w.nodes {
-		if n.running {
+		if n.running && !n.paused {
 			status := n.reducer.Status()
 			n.recorder.Sample(&status)
 			n.tell()

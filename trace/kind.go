@@ -97,7 +97,7 @@ func (k Kind) describe() description {
 	case Trim:
 		return description{"trim", HasStream | HasTime | HasMark, "All up to a time is stable and delivered; so much of a stream is forgotten."}
 	case Reset:
-		return description{"reset", HasTime | HasPosition | HasState, "The application starts anew from a snapshot of the first entries of the order."}
+		return description{"reset", HasTime | HasPosition | HasState | HasNote, "The application starts anew from a snapshot of the first entries of the order; the note says whose."}
 	case Up:
 		return description{"up", HasPeer, "The link to the peer is fresh: what was in flight is lost."}
 	case Down:
@@ -124,7 +124,7 @@ func (k Kind) describeWorld() description {
 	case Sample:
 		return description{"sample", HasTime | HasMark | HasBytes | HasComplete, "A look into the member: time is settled, promise is stable, bytes its log, complete as it says."}
 	case Believe:
-		return description{"believe", HasPeer | HasStream | HasMark, "A look into the member: what it takes the peer to hold of a stream."}
+		return description{"believe", HasPeer | HasStream | HasMark, "A look into the member: what it takes the peer, or itself, to hold of a stream."}
 	case Final:
 		return description{"final", HasPosition | HasHash | HasState | HasComplete | HasNote, "The member's result: entries, digest, state, whether complete, and the text printed."}
 	}

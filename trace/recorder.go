@@ -66,7 +66,7 @@ func (r *Recorder) Start(identity member.Identity, life uint64, recovered *proto
 	r.regain(&recovered.Base, recovered.Bound)
 	if recovered.Base.Time > 0 {
 		copy(r.trimmed, recovered.Base.Have)
-		r.reset(&recovered.Base)
+		r.reset(&recovered.Base, ResetOwn)
 	}
 	for i := range recovered.Batches {
 		r.append(&recovered.Batches[i])
@@ -77,12 +77,17 @@ func (r *Recorder) Start(identity member.Identity, life uint64, recovered *proto
 // regain tells what the member holds without appending it.
 func (r *Recorder) regain(base *protocol.Snapshot, bound clock.Time) {
 	for j := range r.published {
-		e := r.begin(Recover)
-		e.Stream, e.Time = member.ID(j), bound
-		if j < len(base.Have) && base.Have[j] > 0 {
-			e.Have, e.Promise = base.Have[j], base.Time
-		}
+		r.covered(base, member.ID(j), bound)
 		r.tell()
+	}
+}
+
+// covered begins the event of what a snapshot stands for.
+func (r *Recorder) covered(base *protocol.Snapshot, stream member.ID, bound clock.Time) {
+	e := r.begin(Recover)
+	e.Stream, e.Time = stream, bound
+	if int(stream) < len(base.Have) && base.Have[stream] > 0 {
+		e.Have, e.Promise = base.Have[stream], base.Time
 	}
 }
 
@@ -131,6 +136,12 @@ func content(m *protocol.Message) (entries, bytes uint64) {
 
 // Keep passes on what is to be durable; it is told once it is.
 func (r *Recorder) Keep(effects protocol.Effects) {
+	if effects.Reset != nil {
+		for j := range r.published {
+			r.covered(effects.Reset, member.ID(j), effects.Reset.Time)
+			r.pending = append(r.pending, r.event)
+		}
+	}
 	for i := range effects.Append {
 		r.append(&effects.Append[i])
 		r.pending = append(r.pending, r.event)
@@ -237,23 +248,28 @@ func (r *Recorder) Deliver(batches []protocol.Batch) {
 
 // Reset tells the snapshot and passes it on.
 func (r *Recorder) Reset(snapshot *protocol.Snapshot) {
-	r.regain(snapshot, snapshot.Time)
-	r.reset(snapshot)
+	r.reset(snapshot, ResetPeer)
 	r.app.Reset(snapshot)
 }
 
-func (r *Recorder) reset(snapshot *protocol.Snapshot) {
+// The notes of Reset events.
+const (
+	ResetOwn  = "of its own journal"
+	ResetPeer = "of a peer"
+)
+
+func (r *Recorder) reset(snapshot *protocol.Snapshot, note string) {
 	r.position = 0
 	for _, have := range snapshot.Have {
 		r.position += have
 	}
 	e := r.begin(Reset)
-	e.Time, e.Position, e.State = snapshot.Time, r.position, snapshot.State
+	e.Time, e.Position, e.State, e.Note = snapshot.Time, r.position, snapshot.State, note
 	r.tell()
 }
 
-// Sample tells what the status says: of the member, and of what it believes of
-// its peers.
+// Sample tells what the status says: of the member, what it holds, and what it
+// believes of its peers.
 func (r *Recorder) Sample(status *protocol.Status) {
 	e := r.begin(Sample)
 	e.Time, e.Promise, e.Bytes, e.Complete = status.Settled, status.Stable, uint64(status.LogBytes), status.Complete
@@ -261,15 +277,22 @@ func (r *Recorder) Sample(status *protocol.Status) {
 		e.Have = status.Held[r.self].Have
 	}
 	r.tell()
+	for j, mark := range status.Held {
+		r.believe(r.self, member.ID(j), mark)
+	}
 	for k, known := range status.Known {
 		for j, mark := range known {
 			if member.ID(k) != r.self && mark != (clock.Mark{}) {
-				e := r.begin(Believe)
-				e.Peer, e.Stream, e.Have, e.Promise = member.ID(k), member.ID(j), mark.Have, mark.Promise
-				r.tell()
+				r.believe(member.ID(k), member.ID(j), mark)
 			}
 		}
 	}
+}
+
+func (r *Recorder) believe(peer, stream member.ID, mark clock.Mark) {
+	e := r.begin(Believe)
+	e.Peer, e.Stream, e.Have, e.Promise = peer, stream, mark.Have, mark.Promise
+	r.tell()
 }
 
 // Final tells the result of the member: the state over all that it holds, its
