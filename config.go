@@ -79,8 +79,8 @@ type Config struct {
 	// Default nil: none is kept.
 	Fold protocol.Fold
 
-	// Listener accepts the peers' connections; the node closes it. Default: TCP
-	// on this member's address.
+	// Listener accepts the peers' connections; the node closes it, also when it
+	// cannot start. Default: TCP on this member's address.
 	Listener net.Listener
 	// Dial connects to peers. Default: net.Dialer.DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

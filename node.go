@@ -93,6 +93,9 @@ type Node struct {
 func Start(ctx context.Context, cfg Config) (*Node, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
+		if cfg.Listener != nil {
+			err = errors.Join(err, cfg.Listener.Close())
+		}
 		return nil, err
 	}
 	n := &Node{
@@ -115,8 +118,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 
 // Broadcast puts a payload into the open batch, by copying it. It waits for
 // room, which is missing while peers or the disk do not keep up, until ctx
-// ends. Nil means that the payload has a place in this member's stream; it is
-// not yet durable or sent.
+// ends. Nil means that the payload is accepted: it goes out unless the node
+// stops before that. It is not yet durable or sent.
 func (n *Node) Broadcast(ctx context.Context, payload []byte) error {
 	if len(payload) < 1 || len(payload) > PayloadBytesMax {
 		return fmt.Errorf("%w, not %d", ErrPayload, len(payload))

@@ -129,6 +129,8 @@ func (r *Replica) keep(effects protocol.Effects) {
 	if effects.Reset == nil {
 		// The journal may forget only what the application has seen.
 		effects.Base = nil
+	} else {
+		r.hasBase = false // an older one must not follow the new beginning
 	}
 	r.journal.Keep(effects)
 }

@@ -121,7 +121,7 @@ func TestResetTakesItsPlaceInTheOrder(t *testing.T) {
 	var w world
 	snapshot := &protocol.Snapshot{Time: 9}
 	run(t, &w, []protocol.Effects{
-		{Deliver: batches(makeBatch(0, 1))},
+		{Deliver: batches(makeBatch(0, 1)), Base: &protocol.Snapshot{Time: 3}},
 		{Reset: snapshot, Base: snapshot, Deliver: batches(makeBatch(0, 5))},
 		{Deliver: batches(makeBatch(0, 6))},
 	}, protocol.Receive, protocol.Receive, protocol.Flush)
