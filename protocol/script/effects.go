@@ -65,7 +65,8 @@ func (w *world) send(n *node, envelopes []protocol.Envelope) {
 			w.mustOwn(n, &envelope.Message.Batches[i], "sent")
 		}
 		l := w.links[n.id][envelope.To]
-		text := w.names[envelope.To] + " {" + w.message(envelope.Message) + "}"
+		content := w.message(envelope.Message)
+		text := w.names[envelope.To] + " {" + content + "}"
 		switch {
 		case !l.up:
 			text += " (link down)"
@@ -74,7 +75,9 @@ func (w *world) send(n *node, envelopes []protocol.Envelope) {
 		default:
 			l.waiting = append(l.waiting, clone(envelope.Message))
 		}
-		told = append(told, "send "+text)
+		if content != "" || !w.hidden["empty"] {
+			told = append(told, "send "+text)
+		}
 	}
 	if len(told) > 0 {
 		w.tell(n, "send", strings.Join(told, " ; "))

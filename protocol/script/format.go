@@ -15,7 +15,7 @@ const payloadTextMax = 40
 func parts() map[string]bool {
 	return map[string]bool{
 		"append": true, "send": true, "deliver": true, "base": true, "reset": true,
-		"batches": true, "rows": true, "acks": true, "pulls": true, "agreed": true,
+		"batches": true, "rows": true, "acks": true, "pulls": true, "agreed": true, "empty": true,
 		"release": false, "bound": false, "binding": false,
 		"stable": false, "hears": false, "version": false, "session": false, "number": false,
 	}
