@@ -6,6 +6,8 @@
 // size, deadlines and half-closing like a TCP connection. The path from one
 // host to another can be cut and healed, each direction by itself: then
 // nothing arrives and nobody is told, as when packets are dropped on the way.
+// A host can be paused: it reads, writes and accepts nothing until it resumes,
+// as a process that is stopped, while its kernel takes what comes.
 //
 // What was written into a cut path stays lost to its connection even after
 // the heal, and so does all that follows it: TCP's own repeating backs off for
@@ -16,6 +18,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -33,13 +36,18 @@ type Network struct {
 	mu        sync.Mutex // guards all below
 	listeners map[string]*Listener
 	cuts      map[path]bool
+	paused    map[string]chan struct{} // closed when the host resumes
+	streams   []*stream                // open at some end
 }
 
 type path struct{ from, to string }
 
 // New makes a network without hosts, nothing cut.
 func New() *Network {
-	return &Network{listeners: make(map[string]*Listener), cuts: make(map[path]bool)}
+	return &Network{
+		listeners: make(map[string]*Listener), cuts: make(map[path]bool),
+		paused: make(map[string]chan struct{}),
+	}
 }
 
 // Listen makes address a host that can be dialed.
@@ -108,10 +116,48 @@ func (n *Network) isCut(from, to string) bool {
 	return n.cuts[path{from, to}]
 }
 
+// Pause stops a host.
+func (n *Network) Pause(host string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.paused[host] == nil {
+		n.paused[host] = make(chan struct{})
+	}
+}
+
+// Resume lets a paused host go on.
+func (n *Network) Resume(host string) {
+	for _, s := range n.resume(host) {
+		s.tell()
+	}
+}
+
+// resume gives the streams that have to be told.
+func (n *Network) resume(host string) []*stream {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if resumed := n.paused[host]; resumed != nil {
+		delete(n.paused, host)
+		close(resumed)
+	}
+	return slices.Clone(n.streams)
+}
+
+func (n *Network) isPaused(host string) bool { return n.resumed(host) != nil }
+
+// resumed gives what is closed when a paused host resumes, nil for others.
+func (n *Network) resumed(host string) <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.paused[host]
+}
+
 // pair makes both ends of a connection.
 func (n *Network) pair(from, to string) (near, far *Conn) {
-	out := newStream(func() bool { return n.isCut(from, to) })
-	in := newStream(func() bool { return n.isCut(to, from) })
+	out, in := newStream(n, from, to), newStream(n, to, from)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.streams = append(n.streams, out, in)
 	near = &Conn{in: in, out: out, local: addr(from), remote: addr(to)}
 	far = &Conn{in: out, out: in, local: addr(to), remote: addr(from)}
 	return near, far
@@ -135,10 +181,22 @@ type Listener struct {
 // Accept waits for the next connection.
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
-	case conn := <-l.backlog:
-		return conn, nil
 	case <-l.closed:
 		return nil, &net.OpError{Op: "accept", Net: "mem", Addr: addr(l.address), Err: net.ErrClosed}
+	case conn := <-l.backlog:
+		l.waitWhilePaused()
+		return conn, nil
+	}
+}
+
+func (l *Listener) waitWhilePaused() {
+	resumed := l.network.resumed(l.address)
+	if resumed == nil {
+		return
+	}
+	select {
+	case <-resumed:
+	case <-l.closed:
 	}
 }
 

@@ -152,3 +152,35 @@ func TestClosedListenerRefuses(t *testing.T) {
 		t.Fatalf("accept: %v", err)
 	}
 }
+
+func TestPausedHostNeitherReadsNorWritesNorAccepts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := memnet.New()
+		near, far := connect(t, network)
+		listener, err := network.Listen("b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		network.Pause("b")
+		_, _ = near.Write([]byte("x"))
+		if _, err := network.Dialer("a")(t.Context(), "tcp", "b"); err != nil {
+			t.Fatalf("a paused host's kernel accepts: %v", err)
+		}
+		_ = far.SetDeadline(time.Now().Add(time.Second))
+		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("read: %v", err)
+		}
+		if _, err := far.Write([]byte("y")); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("write: %v", err)
+		}
+		_ = far.SetDeadline(time.Time{})
+		paused := time.Now()
+		time.AfterFunc(time.Minute, func() { network.Resume("b") })
+		if _, err := listener.Accept(); err != nil || time.Since(paused) != time.Minute {
+			t.Fatalf("accepted after %v, %v", time.Since(paused), err)
+		}
+		if n, err := far.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Fatalf("read after it resumed: %d, %v", n, err)
+		}
+	})
+}

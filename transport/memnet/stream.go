@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -12,7 +13,9 @@ import (
 // stream is one direction of a connection: a buffer with a writer's and a
 // reader's end.
 type stream struct {
-	isCut func() bool // whether the path is cut now
+	network *Network
+	from    string // the writer's host
+	to      string // the reader's
 
 	mu      sync.Mutex // guards all below
 	changed *sync.Cond // tells of every change below
@@ -33,8 +36,8 @@ type end struct {
 	timer    *time.Timer
 }
 
-func newStream(isCut func() bool) *stream {
-	s := &stream{isCut: isCut}
+func newStream(n *Network, from, to string) *stream {
+	s := &stream{network: n, from: from, to: to}
 	s.changed = sync.NewCond(&s.mu)
 	return s
 }
@@ -50,6 +53,8 @@ func (s *stream) read(p []byte) (int, error) {
 			return 0, syscall.ECONNRESET
 		case s.reader.late():
 			return 0, os.ErrDeadlineExceeded
+		case s.network.isPaused(s.to):
+			// It waits, whatever has arrived.
 		case s.start < len(s.data):
 			return s.take(p), nil
 		case s.ended:
@@ -81,10 +86,13 @@ func (s *stream) write(p []byte) (int, error) {
 			return written, syscall.EPIPE
 		case s.writer.late():
 			return written, os.ErrDeadlineExceeded
-		}
-		written += s.put(p[written:])
-		if written == len(p) {
-			return written, nil
+		case s.network.isPaused(s.from):
+			// It waits, whatever room there is.
+		default:
+			written += s.put(p[written:])
+			if written == len(p) {
+				return written, nil
+			}
 		}
 		s.changed.Wait()
 	}
@@ -104,7 +112,7 @@ func (s *stream) put(p []byte) int {
 
 // stall says whether what the writer does now fails to arrive.
 func (s *stream) stall() bool {
-	s.stalled = s.stalled || s.isCut()
+	s.stalled = s.stalled || s.network.isCut(s.from, s.to)
 	return s.stalled
 }
 
@@ -117,6 +125,7 @@ func (s *stream) finish(abrupt bool) {
 	if !s.stall() {
 		s.ended, s.broken = true, s.broken || abrupt
 	}
+	s.forget()
 	s.changed.Broadcast()
 }
 
@@ -125,7 +134,20 @@ func (s *stream) abandon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reader.leave()
+	s.forget()
 	s.changed.Broadcast()
+}
+
+// forget lets the network forget a stream that both ends have left.
+func (s *stream) forget() {
+	if !s.writer.left || !s.reader.left {
+		return
+	}
+	s.network.mu.Lock()
+	defer s.network.mu.Unlock()
+	if i := slices.Index(s.network.streams, s); i >= 0 {
+		s.network.streams = slices.Delete(s.network.streams, i, i+1)
+	}
 }
 
 func (s *stream) setDeadline(e *end, at time.Time) {

@@ -1,0 +1,168 @@
+package transport
+
+import (
+	"sync"
+
+	"chatterbox/protocol"
+	"chatterbox/wire"
+)
+
+// copyBytesMax is the size up to which a batch is copied into the queue: less
+// work than counting a reference and naming one more piece to the system call.
+const copyBytesMax = 512
+
+// load is frames one after the other: bytes that were copied together, and
+// between them the memory of batches, which is shared.
+type load struct {
+	copied  []byte
+	shared  []piece
+	frames  []frame
+	batches int // bytes of batches in it, copied ones included
+}
+
+// piece is a batch that belongs at an offset of the copied bytes.
+type piece struct {
+	at     int
+	bytes  []byte
+	buffer *protocol.Buffer // the load holds a reference
+}
+
+// frame is where a frame ends.
+type frame struct{ copied, shared int }
+
+// add encodes the head of a message and takes a reference to its batches. It
+// gives the bytes of the whole frame.
+func (l *load) add(m *protocol.Message) int {
+	before, total := len(l.copied), 0
+	l.copied = wire.AppendMessage(l.copied, m)
+	for i := range m.Batches {
+		total += l.addBatch(&m.Batches[i])
+	}
+	l.frames = append(l.frames, frame{len(l.copied), len(l.shared)})
+	return total + len(l.copied) - before
+}
+
+// addBatch gives the bytes that it did not copy.
+func (l *load) addBatch(b *protocol.Batch) int {
+	l.batches += len(b.Bytes)
+	if len(b.Bytes) <= copyBytesMax {
+		l.copied = append(l.copied, b.Bytes...)
+		return 0
+	}
+	b.Buffer.Retain()
+	l.shared = append(l.shared, piece{len(l.copied), b.Bytes, b.Buffer})
+	return len(b.Bytes)
+}
+
+// release gives back the references of pieces and empties the load.
+func (l *load) release() {
+	for i := range l.shared {
+		l.shared[i].buffer.Release()
+	}
+	clear(l.shared)
+	*l = load{copied: l.copied[:0], shared: l.shared[:0], frames: l.frames[:0]}
+}
+
+// each gives the pieces of memory that the load consists of, in order, and
+// stops at the first error.
+func (l *load) each(visit func([]byte) error) error {
+	from := 0
+	for i := range l.shared {
+		p := &l.shared[i]
+		if err := visit(l.copied[from:p.at]); err != nil {
+			return err
+		}
+		if err := visit(p.bytes); err != nil {
+			return err
+		}
+		from = p.at
+	}
+	return visit(l.copied[from:])
+}
+
+// appendFrame appends all bytes of frame i.
+func (l *load) appendFrame(dst []byte, i int) []byte {
+	var from frame
+	if i > 0 {
+		from = l.frames[i-1]
+	}
+	for s := from.shared; s < l.frames[i].shared; s++ {
+		p := &l.shared[s]
+		dst = append(append(dst, l.copied[from.copied:p.at]...), p.bytes...)
+		from.copied = p.at
+	}
+	return append(dst, l.copied[from.copied:l.frames[i].copied]...)
+}
+
+// outcome says what became of a message that was to be queued.
+type outcome uint8
+
+const (
+	queued outcome = iota
+	queueClosed
+	queueFull
+)
+
+// queue is the frames that wait for one connection. Whoever sends puts, the
+// connection's writer takes all at once.
+type queue struct {
+	limit int           // bytes that may wait
+	wake  chan struct{} // has something in it when there is something to take
+
+	mu      sync.Mutex // guards all below
+	waiting load
+	bytes   int // put and not yet written
+	closed  bool
+}
+
+func newQueue(limit int) *queue {
+	return &queue{limit: limit, wake: make(chan struct{}, 1)}
+}
+
+// put adds a message's frame, if not too much is waiting already.
+func (q *queue) put(m *protocol.Message) outcome {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return queueClosed
+	case q.bytes > q.limit:
+		return queueFull
+	}
+	q.bytes += q.waiting.add(m)
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	return queued
+}
+
+// take exchanges what waits for an empty load; false means that nothing does.
+func (q *queue) take(empty *load) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting, *empty = *empty, q.waiting
+	return len(empty.frames) > 0
+}
+
+// written says that bytes which were put do not wait any more.
+func (q *queue) written(bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= bytes
+}
+
+// size gives the bytes that wait.
+func (q *queue) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
+}
+
+// close drops what waits and refuses all that follows.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.waiting.release()
+}

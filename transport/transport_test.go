@@ -1,0 +1,360 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chatterbox/member"
+	"chatterbox/protocol"
+)
+
+// upTo gives the numbers from 1 to n.
+func upTo(n uint64) []uint64 {
+	var numbers []uint64
+	for i := range n {
+		numbers = append(numbers, i+1)
+	}
+	return numbers
+}
+
+func TestMessagesArriveInOrderWithTheirBatches(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		var want []string
+		for number := range uint64(300) {
+			small, large := testBatch(0, number+1, 8), testBatch(0, number+1, int(number)*100)
+			want = append(want, string(small.Bytes), string(large.Bytes))
+			w.nodes[0].say(1, number+1, small, large)
+			w.nodes[2].say(0, number+1)
+		}
+		w.rest(time.Second)
+		if got := w.nodes[1].received(); !slices.Equal(got, upTo(300)) {
+			t.Fatalf("1 received %v", got)
+		}
+		if got := w.nodes[0].received(); !slices.Equal(got, upTo(300)) {
+			t.Fatalf("0 received %v", got)
+		}
+		for i, content := range w.nodes[1].contents {
+			if string(content) != want[i] {
+				t.Fatalf("batch %d differs", i)
+			}
+		}
+		if len(w.nodes[1].contents) != len(want) || len(w.nodes[2].received()) != 0 {
+			t.Fatal("batches are missing, or went elsewhere")
+		}
+	})
+}
+
+// TestHealIsNoticedWithin500ms cuts all that passes between two members, for
+// many lengths of time, and measures how long after the heal messages arrive
+// again in both directions.
+func TestHealIsNoticedWithin500ms(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		number := uint64(0)
+		for length := 30 * time.Millisecond; length < 8*time.Second; length += length/7 + 13*time.Millisecond {
+			w.cut(0, 1)
+			w.rest(length)
+			w.heal(0, 1)
+			for waited := time.Duration(0); ; waited += 10 * time.Millisecond {
+				if waited > 500*time.Millisecond {
+					t.Fatalf("after a cut of %v nothing arrives within %v of the heal:\n%s", length, waited, w.log)
+				}
+				number++
+				w.nodes[0].say(1, number)
+				w.nodes[1].say(0, number)
+				w.rest(10 * time.Millisecond)
+				if slices.Contains(w.nodes[0].received(), number) && slices.Contains(w.nodes[1].received(), number) {
+					break
+				}
+			}
+			w.rest(time.Second)
+		}
+	})
+}
+
+func TestIdleLinkStaysUpAndCarriesOnlyBeats(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		before := w.nodes[0].Stats()[0]
+		w.rest(time.Hour)
+		if history := w.nodes[0].history(); history != "[]" {
+			t.Fatalf("an idle link: %s", history)
+		}
+		after := w.nodes[0].Stats()[0]
+		perSecond := float64(after.SentBytes-before.SentBytes) / 3600
+		if perSecond > 100 || after.SentFrames != before.SentFrames {
+			t.Fatalf("%.0f bytes/s of an idle link, %d frames", perSecond, after.SentFrames-before.SentFrames)
+		}
+		if !after.Heard || after.HeardAgo > 150*time.Millisecond {
+			t.Fatalf("heard %v, %v ago", after.Heard, after.HeardAgo)
+		}
+	})
+}
+
+func TestCrashedPeerIsDownAtOnceAndUpWhenItReturns(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		w.stop(1)
+		w.rest(100 * time.Millisecond)
+		if history := w.nodes[0].history(); history != "[1 down]" {
+			t.Fatalf("after a crash: %s", history)
+		}
+		w.nodes[0].say(1, 1)
+		if dropped := w.nodes[0].Stats()[0].Dropped; dropped != 1 {
+			t.Fatalf("%d messages dropped", dropped)
+		}
+		w.rest(time.Minute)
+		if dials := w.nodes[0].Stats()[0].Dials; dials < 4*60 || dials > 9*60 {
+			t.Fatalf("%d attempts in a minute", dials)
+		}
+		if told := w.log.count("no link"); told > 4 {
+			t.Fatalf("the log tells of it %d times:\n%s", told, w.log)
+		}
+		w.start(1, nil)
+		w.rest(250 * time.Millisecond)
+		if history := w.nodes[0].history(); history != "[1 up]" {
+			t.Fatalf("after the return: %s", history)
+		}
+	})
+}
+
+// TestSilentPeerGoesDownButNotTooSoon cuts one direction only, for ever: the
+// dialer's connection is closed after SilenceMax, not before.
+func TestSilentPeerGoesDownButNotTooSoon(t *testing.T) {
+	for _, direction := range [][2]member.ID{{0, 1}, {1, 0}} {
+		inWorld(t, 2, func(t *testing.T, w *world) {
+			w.startAll(nil)
+			w.network.Cut(w.address(direction[0]), w.address(direction[1]))
+			w.rest(1300 * time.Millisecond)
+			if history := w.nodes[0].history(); history != "[]" {
+				t.Fatalf("after 1.3 s: %s", history)
+			}
+			w.rest(1700 * time.Millisecond)
+			if history := w.nodes[0].history(); history != "[1 down]" {
+				t.Fatalf("after 3 s: %s", history)
+			}
+			seat := &w.nodes[1].seats[0]
+			seat.mu.Lock()
+			defer seat.mu.Unlock()
+			if seat.used != nil || seat.trial != nil {
+				t.Fatal("the half-open connection is still kept")
+			}
+		})
+	}
+}
+
+// TestPeerThatPausesBrieflyLosesNothing pauses a host for less than SilenceMax,
+// though longer than SuspectAfter.
+func TestPeerThatPausesBrieflyLosesNothing(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		number := uint64(0)
+		for pause := 100 * time.Millisecond; pause < 1200*time.Millisecond; pause += 7 * time.Millisecond {
+			w.network.Pause(w.address(1))
+			for range 10 {
+				number++
+				w.nodes[0].say(1, number)
+				w.rest(pause / 10)
+			}
+			w.network.Resume(w.address(1))
+			w.rest(1111 * time.Millisecond)
+			if history := w.nodes[0].history(); history != "[]" {
+				t.Fatalf("after a pause of %v: %s\n%s", pause, history, w.log)
+			}
+		}
+		if got := w.nodes[1].received(); !slices.Equal(got, upTo(number)) {
+			t.Fatalf("%d of %d messages arrived", len(got), number)
+		}
+	})
+}
+
+func TestPeerThatPausesForLongIsBackWithin500ms(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		for pause := 1700 * time.Millisecond; pause < 20*time.Second; pause += pause / 5 {
+			w.network.Pause(w.address(1))
+			w.rest(pause)
+			if history := w.nodes[0].history(); history != "[1 down]" {
+				t.Fatalf("after %v: %s", pause, history)
+			}
+			w.network.Resume(w.address(1))
+			w.rest(500 * time.Millisecond)
+			if history := w.nodes[0].history(); history != "[1 up]" {
+				t.Fatalf("500 ms after a pause of %v: %s\n%s", pause, history, w.log)
+			}
+			w.nodes[0].say(1, 1)
+			w.rest(time.Second)
+			if got := w.nodes[1].received(); !slices.Equal(got, upTo(1)) {
+				t.Fatalf("received %v", got)
+			}
+		}
+	})
+}
+
+// TestSlowHandlerIsNotSilence blocks a receiver for long: its beats go on, and
+// the link stays up.
+func TestSlowHandlerIsNotSilence(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		w.startAll(func(c *Config) {
+			c.Handler.(*recorder).gate = func(*protocol.Message) { <-release }
+		})
+		w.nodes[0].say(1, 1)
+		w.rest(time.Minute)
+		if history := w.nodes[0].history(); history != "[]" {
+			t.Fatalf("while the peer is busy: %s", history)
+		}
+		close(release)
+		w.rest(time.Second)
+		if got := w.nodes[1].received(); !slices.Equal(got, upTo(1)) {
+			t.Fatalf("received %v", got)
+		}
+	})
+}
+
+// TestFullQueueClosesTheLink sends to a peer that takes nothing.
+func TestFullQueueClosesTheLink(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		w.startAll(func(c *Config) {
+			c.QueueBytesMax = 1 << 20
+			c.Handler.(*recorder).gate = func(m *protocol.Message) {
+				if m.Number == 1 {
+					<-release
+				}
+			}
+		})
+		batch := testBatch(0, 1, 10000)
+		for number := uint64(1); w.nodes[0].Stats()[0].Overflows == 0; number++ {
+			if number > 1000 {
+				t.Fatal("no limit")
+			}
+			w.nodes[0].say(1, number, batch)
+			synctest.Wait()
+			if waits := w.nodes[0].Stats()[0].QueueBytes; waits > 1<<20+20000 {
+				t.Fatalf("%d bytes wait", waits)
+			}
+		}
+		w.rest(time.Second)
+		if history := w.nodes[0].history(); history != "[1 down 1 up]" {
+			t.Fatalf("%s", history)
+		}
+		close(release)
+		w.rest(time.Second)
+		w.nodes[1].received()
+		w.nodes[0].say(1, 2000, batch)
+		w.rest(time.Second)
+		if got := w.nodes[1].received(); !slices.Equal(got, []uint64{2000}) {
+			t.Fatalf("received %v on the new link", got)
+		}
+	})
+}
+
+// TestReferencesAreGivenBack counts a batch's references through sending,
+// receiving, a link that is down, one that breaks, and Close.
+func TestReferencesAreGivenBack(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		own := protocol.NewPool(bufferBytesMin, 1)
+		buffer := own.Get()
+		batch := testBatch(0, 1, 2000)
+		copy(buffer.Bytes, batch.Bytes)
+		batch.Bytes, batch.Buffer = buffer.Bytes[:len(batch.Bytes)], buffer
+		w.nodes[0].say(1, 1, batch, batch)
+		w.rest(time.Second)
+		w.cut(0, 1)
+		for range 1000 {
+			w.nodes[0].say(1, 2, batch)
+		}
+		w.rest(time.Minute)
+		w.nodes[0].say(1, 3, batch)
+		w.heal(0, 1)
+		w.rest(time.Second)
+		w.cut(0, 1)
+		for range 1000 {
+			w.nodes[0].say(1, 4, batch)
+		}
+		w.stopAll()
+		buffer.Release()
+		if own.Get() != buffer {
+			t.Fatal("a reference was kept")
+		}
+	})
+}
+
+func TestCloseLetsPeersTakeWhatWaits(t *testing.T) {
+	inWorld(t, 3, func(t *testing.T, w *world) {
+		w.startAll(nil)
+		w.stop(2) // a peer that is gone must not hold it up
+		batch := testBatch(0, 1, 10000)
+		for number := range uint64(500) {
+			w.nodes[0].say(1, number+1, batch)
+		}
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		w.nodes[0].Close(ctx)
+		took := time.Since(start)
+		w.nodes[0] = nil
+		synctest.Wait()
+		if got := w.nodes[1].received(); !slices.Equal(got, upTo(500)) {
+			t.Fatalf("%d messages of 500 arrived", len(got))
+		}
+		if took > time.Second {
+			t.Fatalf("it took %v", took)
+		}
+	})
+}
+
+func TestCloseEndsWithItsContextAndWithASilentPeer(t *testing.T) {
+	for _, wait := range []time.Duration{300 * time.Millisecond, time.Hour} {
+		inWorld(t, 2, func(t *testing.T, w *world) {
+			w.startAll(nil)
+			w.cut(0, 1)
+			w.nodes[0].say(1, 1, testBatch(0, 1, 100000))
+			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			defer cancel()
+			start := time.Now()
+			w.nodes[0].Close(ctx)
+			w.nodes[0] = nil
+			if took := time.Since(start); took > min(wait, 1600*time.Millisecond) {
+				t.Fatalf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestPhasesAreTold(t *testing.T) {
+	inWorld(t, 2, func(t *testing.T, w *world) {
+		began := time.Now()
+		var heard [2]string
+		w.startAll(func(c *Config) {
+			self := c.Self
+			end := time.Duration(self+1) * time.Minute
+			c.Phases = func() (time.Duration, time.Duration) {
+				left := end - time.Since(began)
+				return left, left + time.Second
+			}
+			c.OnPhases = func(from member.ID, send, grace time.Duration) {
+				w.log.mu.Lock()
+				defer w.log.mu.Unlock()
+				heard[self] = fmt.Sprint(from, send+time.Since(began), grace+time.Since(began))
+			}
+		})
+		want := [2]string{"1 2m0s 2m1s", "0 1m0s 1m1s"}
+		for range 2 { // after the handshakes, and after beats
+			w.log.mu.Lock()
+			if heard != want {
+				t.Errorf("heard %v, want %v", heard, want)
+			}
+			heard = [2]string{}
+			w.log.mu.Unlock()
+			w.rest(time.Second)
+		}
+	})
+}

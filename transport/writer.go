@@ -1,0 +1,159 @@
+package transport
+
+import (
+	"time"
+
+	"chatterbox/wire"
+)
+
+// writer carries the queue of one connection to the socket. It belongs to one
+// goroutine.
+type writer struct {
+	out   *outgoing
+	sink  *sink
+	taken load
+	beats []byte
+	wrote time.Duration // when something was written last
+
+	line  *line       // where failures are imposed; else nil
+	timer *time.Timer // for the next frame in line
+	due   <-chan time.Time
+}
+
+func newWriter(out *outgoing) *writer {
+	w := &writer{out: out, line: out.line, wrote: -out.link.t.config.BeatEvery}
+	w.sink = newSink(out.conn, func(bytes int) {
+		w.wrote = out.link.t.now()
+		out.link.counters.sentBytes.Add(uint64(bytes))
+		out.link.counters.writes.Add(1)
+		if w.line == nil {
+			out.queue.written(bytes)
+		}
+	})
+	if w.line != nil {
+		w.timer = time.NewTimer(0) // finds nothing to do at first
+		w.due = w.timer.C
+	}
+	return w
+}
+
+// run writes what is queued, and a beat when there is nothing, until the
+// connection ends. When the transport closes it writes what still waits and
+// then ends its direction of the connection.
+func (w *writer) run() {
+	defer w.taken.release()
+	beat := time.NewTicker(w.out.link.t.config.BeatEvery)
+	defer beat.Stop()
+	closing := w.out.link.t.running.Done()
+	finishing := false
+	err := w.beat() // the peer uses the connection from the first frame
+	for {
+		if err != nil {
+			w.out.end(err)
+			return
+		}
+		select {
+		case <-w.out.queue.wake:
+		case <-w.due:
+		case <-beat.C:
+			err = w.beat()
+		case <-closing:
+			closing, finishing = nil, true
+		case <-w.out.ended:
+			return
+		}
+		if err == nil {
+			err = w.drain()
+		}
+		if err == nil && finishing && w.idle() {
+			closeWrite(w.out.conn)
+			return
+		}
+	}
+}
+
+// drain writes until the queue is empty.
+func (w *writer) drain() error {
+	for w.out.queue.take(&w.taken) {
+		if err := w.writeTaken(); err != nil {
+			return err
+		}
+	}
+	if w.line == nil {
+		return nil
+	}
+	return w.writeDue()
+}
+
+// writeTaken writes the load that was taken and gives its references back.
+func (w *writer) writeTaken() error {
+	defer w.taken.release()
+	if w.line != nil {
+		return w.enterTaken()
+	}
+	if err := w.taken.each(w.sink.add); err != nil {
+		return err
+	}
+	if err := w.sink.flush(); err != nil {
+		return err
+	}
+	w.out.link.counters.sent(len(w.taken.frames), w.taken.batches)
+	return nil
+}
+
+// beat writes a beat if nothing else was written for a while.
+func (w *writer) beat() error {
+	t := w.out.link.t
+	if t.now()-w.wrote < t.config.BeatEvery*3/4 {
+		return nil
+	}
+	w.beats = t.appendBeat(w.beats[:0])
+	_, err := w.out.conn.Write(w.beats)
+	w.wrote = t.now()
+	w.out.link.counters.sentBytes.Add(uint64(len(w.beats)))
+	return err
+}
+
+// idle says that nothing waits to be written.
+func (w *writer) idle() bool {
+	return w.out.queue.size() == 0 && (w.line == nil || len(w.line.waiting) == 0)
+}
+
+// enterTaken lets each frame enter the imposed link.
+func (w *writer) enterTaken() error {
+	for i := range w.taken.frames {
+		link := w.out.link.imposed()
+		if w.out.reliable && !keepsAll(link) {
+			return errImposed // a loss must be told by a new link
+		}
+		frame := w.taken.appendFrame(nil, i)
+		copies := w.line.enter(w.out.link.t.now(), link, frame)
+		w.out.queue.written(len(frame) * (1 - copies)) // a repeated one counts twice
+	}
+	w.out.link.counters.sent(len(w.taken.frames), w.taken.batches)
+	return nil
+}
+
+// writeDue writes the frames whose time has come.
+func (w *writer) writeDue() error {
+	for {
+		frame := w.line.leave(w.out.link.t.now())
+		if frame == nil {
+			break
+		}
+		if err := w.sink.add(frame); err != nil {
+			return err
+		}
+		w.out.queue.written(len(frame))
+	}
+	if next, ok := w.line.next(); ok {
+		w.timer.Reset(next - w.out.link.t.now())
+	}
+	return w.sink.flush()
+}
+
+// appendBeat appends the frame of a beat.
+func (t *Transport) appendBeat(dst []byte) []byte {
+	send, grace := t.phases()
+	return wire.AppendBeat(dst, &wire.Beat{SendLeft: send, GraceLeft: grace})
+}
