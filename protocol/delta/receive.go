@@ -1,6 +1,8 @@
 package delta
 
 import (
+	"time"
+
 	"chatterbox/clock"
 	"chatterbox/member"
 	"chatterbox/protocol"
@@ -62,7 +64,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 	}
 	if m.Session > l.session {
 		if l.session != 0 && m.Session>>32 != l.session>>32 {
-			d.rewind(l) // it restarted: what was in flight may be lost
+			d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick)) // it restarted: what was in flight may be lost
 			l.rowSent, l.rowAcked, l.bindings = 0, 0, false
 		}
 		l.session, l.received = m.Session, l.received[:0]
@@ -84,11 +86,17 @@ func (d *Delta) returned(l *link) {
 		l.lease[stream], l.pushedAt[stream] = 0, 0
 	}
 	d.endLeases(l)
-	if l.reliable || !l.everHeard {
+	if !l.everHeard {
 		return
 	}
-	for number := l.flights.first; number < l.flights.end; number++ {
-		if f := l.flights.at(number); !f.done {
+	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
+}
+
+// loseBefore sends again what was sent before a time and is not acknowledged.
+// A reliable link needs none of that: its loss is a new session.
+func (d *Delta) loseBefore(l *link, before time.Duration) {
+	for number := l.flights.first; number < l.flights.end && !l.reliable; number++ {
+		if f := l.flights.at(number); !f.done && f.sentAt <= before {
 			l.lose(f)
 		}
 	}

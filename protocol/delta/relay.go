@@ -186,15 +186,20 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 	wait := min(quiet<<min(l.pushes, 10), timeoutMax)
 	for j := range d.streams {
 		stream := member.ID(j)
-		if stream == l.peer && d.boundTo(l) || d.writes(stream) || d.known(l, stream) >= d.mine.marks[j].Have {
+		if stream == l.peer && d.boundTo(l) || d.writes(stream) {
 			continue
 		}
-		slot := (uint64(d.cfg.Self)*7 + uint64(l.peer)*3 + uint64(j)) % pushSlots
-		rose, pushed := l.row.rose[j], l.pushedAt[j]
+		rose, pushed, slot := l.row.rose[j], l.pushedAt[j], d.pushSlot(l, stream)
 		switch {
+		case d.known(l, stream) >= d.mine.marks[j].Have:
+			if rose > pushed {
+				l.pushes = 0
+			}
+			l.pushedAt[j] = d.now // its turn begins when it lacks something
+			continue
 		case l.lease[j] > d.now && rose > pushed:
 			l.pushes = 0
-		case l.lease[j] <= d.now && d.now-max(rose, pushed) >= wait+time.Duration(slot)*quiet:
+		case l.lease[j] <= d.now && d.now-max(rose, pushed) >= wait+slot*quiet:
 			l.pushes++
 		default:
 			continue
@@ -202,6 +207,12 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 		d.relay(l, stream, max(leaseQuiets*quiet, 2*l.detour))
 		l.pushedAt[j] = d.now
 	}
+}
+
+// pushSlot gives the holder's turn: one of a few, another one for each peer
+// and stream.
+func (d *Delta) pushSlot(l *link, stream member.ID) time.Duration {
+	return time.Duration((uint64(d.cfg.Self)*7 + uint64(l.peer)*3 + uint64(stream)) % pushSlots)
 }
 
 // mustRelay says whether rows of others should go to the peer with this tick.
