@@ -27,7 +27,7 @@ func TestEachMistakeIsToldWithWhatIsAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // it never fails
+	defer listener.Close()
 	for want, change := range map[string]func(*Config){
 		"Self is 5, but List has 2 members":                     func(c *Config) { c.Self = 5 },
 		"4097 members in List, allowed are 1 to 4096":           func(c *Config) { c.List = make(member.List, 4097) },
@@ -69,7 +69,7 @@ func TestNoticesAreFewAndForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // it never fails
+	defer listener.Close()
 	from := listener.Addr()
 	var n notices
 	for _, step := range []struct {
@@ -77,8 +77,11 @@ func TestNoticesAreFewAndForgotten(t *testing.T) {
 		at   time.Duration
 		due  bool
 	}{
-		{"x", 0, true}, {"x", time.Second, false}, {"y", time.Second, true},
-		{"x", time.Minute, true}, {"x", 100 * time.Second, false},
+		{"x", 0, true},
+		{"x", time.Second, false},
+		{"y", time.Second, true},
+		{"x", time.Minute, true},
+		{"x", 100 * time.Second, false},
 	} {
 		if due := n.due(step.kind, from, step.at); due != step.due {
 			t.Errorf("%s at %v: %v", step.kind, step.at, due)

@@ -25,28 +25,28 @@ func (i *imposing) on(c *Config) {
 }
 
 func TestImposedCutEndsTheLinkAndItsHealIsNoticedWithin250ms(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		var imposed imposing
 		w.startAll(imposed.on)
 		for length := 20 * time.Millisecond; length < 10*time.Second; length += length / 3 {
 			imposed.set(failure.Link{Cut: true})
 			w.rest(15 * time.Millisecond)
 			if history := w.nodes[0].history(); history != "[1 down]" {
-				t.Fatalf("after a cut: %s", history)
+				w.Fatalf("after a cut: %s", history)
 			}
 			dials := w.nodes[0].Stats()[0].Dials
 			w.rest(length)
 			if after := w.nodes[0].Stats()[0].Dials; after != dials {
-				t.Fatalf("%d attempts over a link that is cut", after-dials)
+				w.Fatalf("%d attempts over a link that is cut", after-dials)
 			}
 			imposed.set(failure.Link{})
 			w.rest(250 * time.Millisecond)
 			if history := w.nodes[0].history(); history != "[1 up]" {
-				t.Fatalf("after the heal of a cut of %v: %s", length, history)
+				w.Fatalf("after the heal of a cut of %v: %s", length, history)
 			}
 		}
 		if history := w.nodes[1].history(); history != "[]" {
-			t.Fatalf("the opposite direction: %s", history)
+			w.Fatalf("the opposite direction: %s", history)
 		}
 	})
 }
@@ -54,13 +54,13 @@ func TestImposedCutEndsTheLinkAndItsHealIsNoticedWithin250ms(t *testing.T) {
 // TestImposedLossMakesTheLinkUnreliable loses and repeats messages, and then
 // none any more.
 func TestImposedLossMakesTheLinkUnreliable(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		var imposed imposing
 		w.startAll(imposed.on)
 		imposed.set(failure.Link{Drop: 0.3, Repeat: 0.5})
 		w.rest(50 * time.Millisecond)
 		if history := w.nodes[0].history(); history != "[1 down 1 up unreliable]" {
-			t.Fatalf("with loss: %s", history)
+			w.Fatalf("with loss: %s", history)
 		}
 		for number := range uint64(1000) {
 			w.nodes[0].say(1, number, testBatch(0, number+1, 700))
@@ -68,21 +68,21 @@ func TestImposedLossMakesTheLinkUnreliable(t *testing.T) {
 		w.rest(time.Second)
 		got := w.nodes[1].received()
 		if !slices.IsSorted(got) {
-			t.Fatal("the order changed, which was not asked for")
+			w.Fatal("the order changed, which was not asked for")
 		}
 		repeated := len(got)
 		if lost := 1000 - len(slices.Compact(got)); lost < 230 || lost > 370 {
-			t.Fatalf("%d of 1000 were lost", lost)
+			w.Fatalf("%d of 1000 were lost", lost)
 		} else if repeated -= 1000 - lost; repeated < 270 || repeated > 430 {
-			t.Fatalf("%d of %d were repeated", repeated, 1000-lost)
+			w.Fatalf("%d of %d were repeated", repeated, 1000-lost)
 		}
 		imposed.set(failure.Link{})
 		w.rest(250 * time.Millisecond)
 		if history := w.nodes[0].history(); history != "[1 down 1 up]" {
-			t.Fatalf("without loss again: %s", history)
+			w.Fatalf("without loss again: %s", history)
 		}
 		if waits := w.nodes[0].Stats()[0].QueueBytes; waits != 0 {
-			t.Fatalf("%d bytes still wait", waits)
+			w.Fatalf("%d bytes still wait", waits)
 		}
 	})
 }
@@ -90,7 +90,7 @@ func TestImposedLossMakesTheLinkUnreliable(t *testing.T) {
 // TestReliableLinkNeverLosesUnnoticed begins to lose messages at the moment
 // when one is sent.
 func TestReliableLinkNeverLosesUnnoticed(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		var imposed imposing
 		w.startAll(imposed.on)
 		imposed.set(failure.Link{Drop: 1})
@@ -99,13 +99,13 @@ func TestReliableLinkNeverLosesUnnoticed(t *testing.T) {
 		imposed.set(failure.Link{})
 		w.rest(time.Second)
 		if history := w.nodes[0].history(); history != "[1 down 1 up unreliable 1 down 1 up]" {
-			t.Fatalf("message lost: %v; links: %s", len(w.nodes[1].received()) == 0, history)
+			w.Fatalf("message lost: %v; links: %s", len(w.nodes[1].received()) == 0, history)
 		}
 	})
 }
 
 func TestImposedDelayKeepsTheOrderAndTheLink(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		var imposed imposing
 		w.startAll(imposed.on)
 		imposed.set(failure.Link{DelayMin: 700 * time.Millisecond, DelayMax: 900 * time.Millisecond})
@@ -118,22 +118,22 @@ func TestImposedDelayKeepsTheOrderAndTheLink(t *testing.T) {
 		w.rest(2 * time.Second)
 		arrived := slices.Clone(w.nodes[1].arrived)
 		if got := w.nodes[1].received(); !slices.Equal(got, upTo(100)) {
-			t.Fatalf("received %v", got)
+			w.Fatalf("received %v", got)
 		}
 		for i, at := range arrived {
 			sent := start.Add(time.Duration(i) * 5 * time.Millisecond)
 			if took := at.Sub(sent); took < 700*time.Millisecond || took > 910*time.Millisecond {
-				t.Fatalf("message %d took %v", i+1, took)
+				w.Fatalf("message %d took %v", i+1, took)
 			}
 		}
 		if history := w.nodes[0].history(); history != "[]" {
-			t.Fatalf("links: %s", history)
+			w.Fatalf("links: %s", history)
 		}
 	})
 }
 
 func TestImposedRateIsKept(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		var imposed imposing
 		w.startAll(imposed.on)
 		imposed.set(failure.Link{BytesPerSecond: 100_000})
@@ -145,14 +145,14 @@ func TestImposedRateIsKept(t *testing.T) {
 		w.rest(time.Minute)
 		took := w.nodes[1].arrived[49].Sub(start)
 		if got := w.nodes[1].received(); !slices.Equal(got, upTo(50)) || took < 5*time.Second || took > 5200*time.Millisecond {
-			t.Fatalf("500 kB at 100 kB/s took %v; received %v", took, got)
+			w.Fatalf("500 kB at 100 kB/s took %v; received %v", took, got)
 		}
 	})
 }
 
 // TestImposedDelayIsBoundedInBytes delays more than the queue may hold.
 func TestImposedDelayIsBoundedInBytes(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		var imposed imposing
 		w.startAll(func(c *Config) {
 			imposed.on(c)
@@ -165,22 +165,22 @@ func TestImposedDelayIsBoundedInBytes(t *testing.T) {
 		}
 		stats := w.nodes[0].Stats()[0]
 		if stats.Overflows == 0 || stats.QueueBytes > 110_000+100 {
-			t.Fatalf("%d overflows, %d bytes wait", stats.Overflows, stats.QueueBytes)
+			w.Fatalf("%d overflows, %d bytes wait", stats.Overflows, stats.QueueBytes)
 		}
 	})
 }
 
 // TestCloseWaitsForDelayedMessages closes while messages are on their way.
 func TestCloseWaitsForDelayedMessages(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		var imposed imposing
 		w.startAll(imposed.on)
 		imposed.set(failure.Link{DelayMin: 300 * time.Millisecond, DelayMax: 300 * time.Millisecond})
 		w.nodes[0].say(1, 1)
-		w.nodes[0].Close(t.Context())
+		w.nodes[0].Close(w.Context())
 		w.nodes[0] = nil
 		if got := w.nodes[1].received(); !slices.Equal(got, upTo(1)) {
-			t.Fatalf("received %v", got)
+			w.Fatalf("received %v", got)
 		}
 	})
 }

@@ -73,7 +73,7 @@ func (l *link) keep() {
 		return
 	}
 	for !l.out.hasEnded() && l.out.silence() < l.t.config.SilenceMax && l.t.ctx.Err() == nil {
-		l.rest(l.t.config.SilenceMax-l.out.silence(), l.t.ctx)
+		l.rest(l.t.ctx, l.t.config.SilenceMax-l.out.silence())
 	}
 	l.current.Store(nil)
 	l.out.end(errClosing)
@@ -89,11 +89,11 @@ func (l *link) step() {
 	}
 	switch wait := l.redialAt - l.t.now(); {
 	case l.out != nil && l.out.silence() < l.t.config.SuspectAfter:
-		l.rest(l.t.config.SuspectAfter-l.out.silence(), l.t.running)
+		l.rest(l.t.running, l.t.config.SuspectAfter-l.out.silence())
 	case imposed.Cut:
-		l.rest(imposePoll, l.t.running)
+		l.rest(l.t.running, imposePoll)
 	case wait > 0:
-		l.rest(wait, l.t.running)
+		l.rest(l.t.running, wait)
 	default:
 		l.dial(keepsAll(imposed))
 	}
@@ -124,7 +124,7 @@ func (l *link) imposed() failure.Link {
 
 // rest waits for a time, or until the connection ends, or until something
 // else may be imposed.
-func (l *link) rest(wait time.Duration, ctx context.Context) {
+func (l *link) rest(ctx context.Context, wait time.Duration) {
 	if l.t.config.Impose != nil {
 		wait = min(wait, imposePoll)
 	}
@@ -180,7 +180,7 @@ func (l *link) recovers() bool {
 		if l.sound() {
 			return true
 		}
-		l.rest(l.t.config.BeatEvery/10, l.t.running)
+		l.rest(l.t.running, l.t.config.BeatEvery/10)
 	}
 	return l.sound()
 }

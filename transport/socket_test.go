@@ -37,8 +37,8 @@ func (s *signals) Receive(m *protocol.Message) {
 	s.numbers <- number
 }
 
-// real is a member on a real socket.
-type real struct {
+// socketNode is a member on a real socket.
+type socketNode struct {
 	*Transport
 	*signals
 }
@@ -59,7 +59,7 @@ func listenAll(tb testing.TB, members int) (list member.List, listeners []net.Li
 }
 
 // startReal runs a member on a real socket.
-func startReal(tb testing.TB, list member.List, self member.ID, life uint64, listener net.Listener) *real {
+func startReal(tb testing.TB, list member.List, self member.ID, life uint64, listener net.Listener) *socketNode {
 	tb.Helper()
 	handler := &signals{started: make(chan struct{}), up: make(chan member.ID, 100), down: make(chan member.ID, 100), numbers: make(chan uint64, 1<<16)}
 	var dialer net.Dialer
@@ -72,16 +72,16 @@ func startReal(tb testing.TB, list member.List, self member.ID, life uint64, lis
 	}
 	handler.transport = transport
 	close(handler.started)
-	return &real{transport, handler}
+	return &socketNode{transport, handler}
 }
 
-func (r *real) stop() {
+func (r *socketNode) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	r.Close(ctx)
 }
 
-func (r *real) say(to member.ID, number uint64, batches ...protocol.Batch) {
+func (r *socketNode) say(to member.ID, number uint64, batches ...protocol.Batch) {
 	r.Send(protocol.Envelope{To: to, Message: &protocol.Message{
 		From: r.config.Self, Identity: r.config.Identity, Number: number, Batches: batches,
 	}})
@@ -209,7 +209,8 @@ func BenchmarkThroughput(b *testing.B) {
 }
 
 // arrive waits for a message; a link that was lost has lost it.
-func arrive(b *testing.B, from, to *real) {
+func arrive(b *testing.B, from, to *socketNode) {
+	b.Helper()
 	select {
 	case <-to.numbers:
 	case <-from.up:
@@ -218,8 +219,9 @@ func arrive(b *testing.B, from, to *real) {
 }
 
 func benchmarkRaw(b *testing.B, bytes int) {
+	b.Helper()
 	_, listeners := listenAll(b, 1)
-	defer listeners[0].Close() //nolint:errcheck // the end of a benchmark
+	defer listeners[0].Close()
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		conn, err := listeners[0].Accept()

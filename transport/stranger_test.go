@@ -12,19 +12,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"chatterbox/member"
 	"chatterbox/protocol"
 	"chatterbox/wire"
 )
 
-// visit connects to a member from a host of that name.
-func (w *world) visit(from string, to member.ID) net.Conn {
-	w.t.Helper()
-	conn, err := w.network.Dialer(from)(w.t.Context(), "tcp", w.address(to))
+// visit connects to member 0 from a host of that name.
+func (w *world) visit(from string) net.Conn {
+	w.Helper()
+	conn, err := w.network.Dialer(from)(w.Context(), "tcp", w.address(0))
 	if err != nil {
-		w.t.Fatal(err)
+		w.Fatal(err)
 	}
-	w.t.Cleanup(func() { _ = conn.Close() })
+	w.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
@@ -104,21 +103,21 @@ func TestStrangersAreRefusedWithAReason(t *testing.T) {
 		{"without identity", hello(func(h *wire.Hello) { h.Identity = 0 }), "no identity", "no identity"},
 	} {
 		t.Run(stranger.name, func(t *testing.T) {
-			inWorld(t, 3, func(t *testing.T, w *world) {
+			inWorld(t, 3, func(w *world) {
 				w.startAll(nil)
 				for range 3 {
-					conn := w.visit("stranger", 0)
+					conn := w.visit("stranger")
 					_, _ = conn.Write(stranger.says(w))
-					answer := closes(t, conn, 600*time.Millisecond)
-					if refusal := refusalOf(t, answer); !strings.Contains(refusal, stranger.answer) {
-						t.Fatalf("refusal %q", refusal)
+					answer := closes(w.T, conn, 600*time.Millisecond)
+					if refusal := refusalOf(w.T, answer); !strings.Contains(refusal, stranger.answer) {
+						w.Fatalf("refusal %q", refusal)
 					}
 				}
 				if told := w.log.count(stranger.log); told != 1 {
-					t.Fatalf("the log tells of %q %d times:\n%s", stranger.log, told, w.log)
+					w.Fatalf("the log tells of %q %d times:\n%s", stranger.log, told, w.log)
 				}
 				if history := w.nodes[0].history(); history != "[]" {
-					t.Fatalf("links: %s", history)
+					w.Fatalf("links: %s", history)
 				}
 			})
 		})
@@ -127,28 +126,28 @@ func TestStrangersAreRefusedWithAReason(t *testing.T) {
 
 // TestCrowdOfStrangersIsLimited opens more connections than may be unknown.
 func TestCrowdOfStrangersIsLimited(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.startAll(func(c *Config) { c.UnknownMax = 3 })
 		var crowd []net.Conn
 		for range 10 {
-			crowd = append(crowd, w.visit("stranger", 0))
+			crowd = append(crowd, w.visit("stranger"))
 			synctest.Wait()
 		}
 		for i, conn := range crowd {
 			_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
 			_, err := conn.Read(make([]byte, 1))
 			if open := errors.Is(err, os.ErrDeadlineExceeded); open != (i >= 7) {
-				t.Fatalf("connection %d of 10: %v", i, err)
+				w.Fatalf("connection %d of 10: %v", i, err)
 			}
 		}
 		w.stop(1)
 		w.start(1, nil)
 		w.rest(300 * time.Millisecond)
 		if !w.nodes[0].isUp(1) || !w.nodes[1].isUp(0) {
-			t.Fatalf("members do not get through:\n%s", w.log)
+			w.Fatalf("members do not get through:\n%s", w.log)
 		}
 		if told := w.log.count("too many"); told != 1 {
-			t.Fatalf("the log tells of it %d times:\n%s", told, w.log)
+			w.Fatalf("the log tells of it %d times:\n%s", told, w.log)
 		}
 	})
 }
@@ -156,27 +155,27 @@ func TestCrowdOfStrangersIsLimited(t *testing.T) {
 // TestOpenPortWithoutAnybodyIsNoLink dials a process that accepts in its
 // kernel and never answers, as one that is stopped does.
 func TestOpenPortWithoutAnybodyIsNoLink(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		stopped, err := w.network.Listen(w.address(1))
 		if err != nil {
-			t.Fatal(err)
+			w.Fatal(err)
 		}
 		w.start(0, nil)
 		w.rest(20 * time.Second)
 		if dials := w.nodes[0].Stats()[0].Dials; w.nodes[0].isUp(1) || dials > 50 {
-			t.Fatalf("link %s, %d attempts in 20 s", w.nodes[0].history(), dials)
+			w.Fatalf("link %s, %d attempts in 20 s", w.nodes[0].history(), dials)
 		}
 		w.start(1, func(c *Config) { c.Listener = stopped })
 		w.rest(500 * time.Millisecond)
 		if !w.nodes[0].isUp(1) {
-			t.Fatalf("no link 500 ms after it goes on:\n%s", w.log)
+			w.Fatalf("no link 500 ms after it goes on:\n%s", w.log)
 		}
 	})
 }
 
 // TestRefusalIsToldOnceAndMended starts a member with another list.
 func TestRefusalIsToldOnceAndMended(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.start(0, nil)
 		w.start(1, func(c *Config) {
 			c.List = slices.Clone(c.List)
@@ -184,16 +183,16 @@ func TestRefusalIsToldOnceAndMended(t *testing.T) {
 		})
 		w.rest(10 * time.Minute)
 		if told := w.log.count("no link; dialing again until this is mended"); told != 2 {
-			t.Fatalf("the dialers tell of it %d times:\n%s", told, w.log)
+			w.Fatalf("the dialers tell of it %d times:\n%s", told, w.log)
 		}
 		if told := w.log.count("refused a connection"); told > 2*10 {
-			t.Fatalf("the others tell of it %d times in ten minutes:\n%s", told, w.log)
+			w.Fatalf("the others tell of it %d times in ten minutes:\n%s", told, w.log)
 		}
 		w.stop(1)
 		w.start(1, nil)
 		w.rest(300 * time.Millisecond)
 		if !w.nodes[0].isUp(1) || !w.nodes[1].isUp(0) {
-			t.Fatalf("no link with the right list:\n%s", w.log)
+			w.Fatalf("no link with the right list:\n%s", w.log)
 		}
 	})
 }
@@ -201,7 +200,7 @@ func TestRefusalIsToldOnceAndMended(t *testing.T) {
 // TestLaterConnectionTakesTheOldOnesPlace dials twice in one member's name,
 // then once with a number that is past, then twice without using it.
 func TestLaterConnectionTakesTheOldOnesPlace(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		n := w.start(0, nil)
 		say := func(conn net.Conn, number uint64) {
 			m := protocol.Message{From: 1, Identity: 101, Number: number}
@@ -209,7 +208,7 @@ func TestLaterConnectionTakesTheOldOnesPlace(t *testing.T) {
 			synctest.Wait()
 		}
 		dial := func(session uint64) net.Conn {
-			conn := w.visit("hostb", 0)
+			conn := w.visit("hostb")
 			h := w.hello(session)
 			_, _ = conn.Write(wire.AppendHello(nil, &h))
 			synctest.Wait()
@@ -220,19 +219,19 @@ func TestLaterConnectionTakesTheOldOnesPlace(t *testing.T) {
 		second := dial(6)
 		say(first, 2) // until something comes on the second, the first is used
 		say(second, 3)
-		closes(t, first, time.Millisecond)
-		if refusal := refusalOf(t, closes(t, dial(5), time.Millisecond)); !strings.Contains(refusal, "a later connection") {
-			t.Fatalf("the one that is past: %q", refusal)
+		closes(w.T, first, time.Millisecond)
+		if refusal := refusalOf(w.T, closes(w.T, dial(5), time.Millisecond)); !strings.Contains(refusal, "a later connection") {
+			w.Fatalf("the one that is past: %q", refusal)
 		}
 		third, fourth := dial(7), dial(8)
-		closes(t, third, time.Millisecond)
+		closes(w.T, third, time.Millisecond)
 		_ = fourth.Close()
 		say(second, 4)
 		if got := n.received(); !slices.Equal(got, upTo(4)) {
-			t.Fatalf("received %v", got)
+			w.Fatalf("received %v", got)
 		}
 		if accepted := n.Stats()[0].Accepted; accepted != 2 {
-			t.Fatalf("%d connections accepted", accepted)
+			w.Fatalf("%d connections accepted", accepted)
 		}
 	})
 }
@@ -258,7 +257,7 @@ func TestBadFramesCloseTheirConnectionOnly(t *testing.T) {
 		},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
-			inWorld(t, 3, func(t *testing.T, w *world) {
+			inWorld(t, 3, func(w *world) {
 				refuse := func(c *Config) {
 					c.Summarize = func(b *protocol.Batch) error {
 						if b.Seq == 13 {
@@ -271,19 +270,19 @@ func TestBadFramesCloseTheirConnectionOnly(t *testing.T) {
 				w.start(2, refuse)
 				w.rest(300 * time.Millisecond)
 				n.history()
-				conn := w.visit("hostb", 0)
+				conn := w.visit("hostb")
 				h := w.hello(1)
 				_, _ = conn.Write(wire.AppendHello(nil, &h))
 				synctest.Wait()
 				_, _ = conn.Write(bad.says)
-				closes(t, conn, time.Millisecond)
+				closes(w.T, conn, time.Millisecond)
 				if told := w.log.count(bad.log); told != 1 {
-					t.Fatalf("the log tells of %q %d times:\n%s", bad.log, told, w.log)
+					w.Fatalf("the log tells of %q %d times:\n%s", bad.log, told, w.log)
 				}
 				w.nodes[2].say(0, 1)
 				w.rest(time.Second)
 				if got := n.received(); !slices.Equal(got, upTo(1)) || n.history() != "[]" {
-					t.Fatalf("of the others received %v", got)
+					w.Fatalf("of the others received %v", got)
 				}
 			})
 		})

@@ -22,7 +22,7 @@ func upTo(n uint64) []uint64 {
 }
 
 func TestMessagesArriveInOrderWithTheirBatches(t *testing.T) {
-	inWorld(t, 3, func(t *testing.T, w *world) {
+	inWorld(t, 3, func(w *world) {
 		w.startAll(nil)
 		var want []string
 		for number := range uint64(300) {
@@ -33,18 +33,18 @@ func TestMessagesArriveInOrderWithTheirBatches(t *testing.T) {
 		}
 		w.rest(time.Second)
 		if got := w.nodes[1].received(); !slices.Equal(got, upTo(300)) {
-			t.Fatalf("1 received %v", got)
+			w.Fatalf("1 received %v", got)
 		}
 		if got := w.nodes[0].received(); !slices.Equal(got, upTo(300)) {
-			t.Fatalf("0 received %v", got)
+			w.Fatalf("0 received %v", got)
 		}
 		for i, content := range w.nodes[1].contents {
 			if string(content) != want[i] {
-				t.Fatalf("batch %d differs", i)
+				w.Fatalf("batch %d differs", i)
 			}
 		}
 		if len(w.nodes[1].contents) != len(want) || len(w.nodes[2].received()) != 0 {
-			t.Fatal("batches are missing, or went elsewhere")
+			w.Fatal("batches are missing, or went elsewhere")
 		}
 	})
 }
@@ -53,16 +53,16 @@ func TestMessagesArriveInOrderWithTheirBatches(t *testing.T) {
 // many lengths of time, and measures how long after the heal messages arrive
 // again in both directions.
 func TestHealIsNoticedWithin500ms(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.startAll(nil)
 		number := uint64(0)
 		for length := 30 * time.Millisecond; length < 8*time.Second; length += length/7 + 13*time.Millisecond {
-			w.cut(0, 1)
+			w.cut()
 			w.rest(length)
-			w.heal(0, 1)
+			w.heal()
 			for waited := time.Duration(0); ; waited += 10 * time.Millisecond {
 				if waited > 500*time.Millisecond {
-					t.Fatalf("after a cut of %v nothing arrives within %v of the heal:\n%s", length, waited, w.log)
+					w.Fatalf("after a cut of %v nothing arrives within %v of the heal:\n%s", length, waited, w.log)
 				}
 				number++
 				w.nodes[0].say(1, number)
@@ -78,47 +78,47 @@ func TestHealIsNoticedWithin500ms(t *testing.T) {
 }
 
 func TestIdleLinkStaysUpAndCarriesOnlyBeats(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.startAll(nil)
 		before := w.nodes[0].Stats()[0]
 		w.rest(time.Hour)
 		if history := w.nodes[0].history(); history != "[]" {
-			t.Fatalf("an idle link: %s", history)
+			w.Fatalf("an idle link: %s", history)
 		}
 		after := w.nodes[0].Stats()[0]
 		perSecond := float64(after.SentBytes-before.SentBytes) / 3600
 		if perSecond > 100 || after.SentFrames != before.SentFrames {
-			t.Fatalf("%.0f bytes/s of an idle link, %d frames", perSecond, after.SentFrames-before.SentFrames)
+			w.Fatalf("%.0f bytes/s of an idle link, %d frames", perSecond, after.SentFrames-before.SentFrames)
 		}
 		if !after.Heard || after.HeardAgo > 150*time.Millisecond {
-			t.Fatalf("heard %v, %v ago", after.Heard, after.HeardAgo)
+			w.Fatalf("heard %v, %v ago", after.Heard, after.HeardAgo)
 		}
 	})
 }
 
 func TestCrashedPeerIsDownAtOnceAndUpWhenItReturns(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.startAll(nil)
 		w.stop(1)
 		w.rest(100 * time.Millisecond)
 		if history := w.nodes[0].history(); history != "[1 down]" {
-			t.Fatalf("after a crash: %s", history)
+			w.Fatalf("after a crash: %s", history)
 		}
 		w.nodes[0].say(1, 1)
 		if dropped := w.nodes[0].Stats()[0].Dropped; dropped != 1 {
-			t.Fatalf("%d messages dropped", dropped)
+			w.Fatalf("%d messages dropped", dropped)
 		}
 		w.rest(time.Minute)
 		if dials := w.nodes[0].Stats()[0].Dials; dials < 4*60 || dials > 9*60 {
-			t.Fatalf("%d attempts in a minute", dials)
+			w.Fatalf("%d attempts in a minute", dials)
 		}
 		if told := w.log.count("no link"); told > 4 {
-			t.Fatalf("the log tells of it %d times:\n%s", told, w.log)
+			w.Fatalf("the log tells of it %d times:\n%s", told, w.log)
 		}
 		w.start(1, nil)
 		w.rest(250 * time.Millisecond)
 		if history := w.nodes[0].history(); history != "[1 up]" {
-			t.Fatalf("after the return: %s", history)
+			w.Fatalf("after the return: %s", history)
 		}
 	})
 }
@@ -127,22 +127,22 @@ func TestCrashedPeerIsDownAtOnceAndUpWhenItReturns(t *testing.T) {
 // dialer's connection is closed after SilenceMax, not before.
 func TestSilentPeerGoesDownButNotTooSoon(t *testing.T) {
 	for _, direction := range [][2]member.ID{{0, 1}, {1, 0}} {
-		inWorld(t, 2, func(t *testing.T, w *world) {
+		inWorld(t, 2, func(w *world) {
 			w.startAll(nil)
 			w.network.Cut(w.address(direction[0]), w.address(direction[1]))
 			w.rest(1300 * time.Millisecond)
 			if history := w.nodes[0].history(); history != "[]" {
-				t.Fatalf("after 1.3 s: %s", history)
+				w.Fatalf("after 1.3 s: %s", history)
 			}
 			w.rest(1700 * time.Millisecond)
 			if history := w.nodes[0].history(); history != "[1 down]" {
-				t.Fatalf("after 3 s: %s", history)
+				w.Fatalf("after 3 s: %s", history)
 			}
 			seat := &w.nodes[1].seats[0]
 			seat.mu.Lock()
 			defer seat.mu.Unlock()
 			if seat.used != nil || seat.trial != nil {
-				t.Fatal("the half-open connection is still kept")
+				w.Fatal("the half-open connection is still kept")
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestSilentPeerGoesDownButNotTooSoon(t *testing.T) {
 // TestPeerThatPausesBrieflyLosesNothing pauses a host for less than SilenceMax,
 // though longer than SuspectAfter.
 func TestPeerThatPausesBrieflyLosesNothing(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.startAll(nil)
 		number := uint64(0)
 		for pause := 100 * time.Millisecond; pause < 1200*time.Millisecond; pause += 7 * time.Millisecond {
@@ -164,33 +164,33 @@ func TestPeerThatPausesBrieflyLosesNothing(t *testing.T) {
 			w.network.Resume(w.address(1))
 			w.rest(1111 * time.Millisecond)
 			if history := w.nodes[0].history(); history != "[]" {
-				t.Fatalf("after a pause of %v: %s\n%s", pause, history, w.log)
+				w.Fatalf("after a pause of %v: %s\n%s", pause, history, w.log)
 			}
 		}
 		if got := w.nodes[1].received(); !slices.Equal(got, upTo(number)) {
-			t.Fatalf("%d of %d messages arrived", len(got), number)
+			w.Fatalf("%d of %d messages arrived", len(got), number)
 		}
 	})
 }
 
 func TestPeerThatPausesForLongIsBackWithin500ms(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.startAll(nil)
 		for pause := 1700 * time.Millisecond; pause < 20*time.Second; pause += pause / 5 {
 			w.network.Pause(w.address(1))
 			w.rest(pause)
 			if history := w.nodes[0].history(); history != "[1 down]" {
-				t.Fatalf("after %v: %s", pause, history)
+				w.Fatalf("after %v: %s", pause, history)
 			}
 			w.network.Resume(w.address(1))
 			w.rest(500 * time.Millisecond)
 			if history := w.nodes[0].history(); history != "[1 up]" {
-				t.Fatalf("500 ms after a pause of %v: %s\n%s", pause, history, w.log)
+				w.Fatalf("500 ms after a pause of %v: %s\n%s", pause, history, w.log)
 			}
 			w.nodes[0].say(1, 1)
 			w.rest(time.Second)
 			if got := w.nodes[1].received(); !slices.Equal(got, upTo(1)) {
-				t.Fatalf("received %v", got)
+				w.Fatalf("received %v", got)
 			}
 		}
 	})
@@ -199,7 +199,7 @@ func TestPeerThatPausesForLongIsBackWithin500ms(t *testing.T) {
 // TestSlowHandlerIsNotSilence blocks a receiver for long: its beats go on, and
 // the link stays up.
 func TestSlowHandlerIsNotSilence(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		release := make(chan struct{})
 		w.startAll(func(c *Config) {
 			c.Handler.(*recorder).gate = func(*protocol.Message) { <-release }
@@ -207,19 +207,19 @@ func TestSlowHandlerIsNotSilence(t *testing.T) {
 		w.nodes[0].say(1, 1)
 		w.rest(time.Minute)
 		if history := w.nodes[0].history(); history != "[]" {
-			t.Fatalf("while the peer is busy: %s", history)
+			w.Fatalf("while the peer is busy: %s", history)
 		}
 		close(release)
 		w.rest(time.Second)
 		if got := w.nodes[1].received(); !slices.Equal(got, upTo(1)) {
-			t.Fatalf("received %v", got)
+			w.Fatalf("received %v", got)
 		}
 	})
 }
 
 // TestFullQueueClosesTheLink sends to a peer that takes nothing.
 func TestFullQueueClosesTheLink(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		release := make(chan struct{})
 		w.startAll(func(c *Config) {
 			c.QueueBytesMax = 1 << 20
@@ -232,17 +232,17 @@ func TestFullQueueClosesTheLink(t *testing.T) {
 		batch := testBatch(0, 1, 10000)
 		for number := uint64(1); w.nodes[0].Stats()[0].Overflows == 0; number++ {
 			if number > 1000 {
-				t.Fatal("no limit")
+				w.Fatal("no limit")
 			}
 			w.nodes[0].say(1, number, batch)
 			synctest.Wait()
 			if waits := w.nodes[0].Stats()[0].QueueBytes; waits > 1<<20+20000 {
-				t.Fatalf("%d bytes wait", waits)
+				w.Fatalf("%d bytes wait", waits)
 			}
 		}
 		w.rest(time.Second)
 		if history := w.nodes[0].history(); history != "[1 down 1 up]" {
-			t.Fatalf("%s", history)
+			w.Fatalf("%s", history)
 		}
 		close(release)
 		w.rest(time.Second)
@@ -250,7 +250,7 @@ func TestFullQueueClosesTheLink(t *testing.T) {
 		w.nodes[0].say(1, 2000, batch)
 		w.rest(time.Second)
 		if got := w.nodes[1].received(); !slices.Equal(got, []uint64{2000}) {
-			t.Fatalf("received %v on the new link", got)
+			w.Fatalf("received %v on the new link", got)
 		}
 	})
 }
@@ -258,7 +258,7 @@ func TestFullQueueClosesTheLink(t *testing.T) {
 // TestReferencesAreGivenBack counts a batch's references through sending,
 // receiving, a link that is down, one that breaks, and Close.
 func TestReferencesAreGivenBack(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		w.startAll(nil)
 		own := protocol.NewPool(bufferBytesMin, 1)
 		buffer := own.Get()
@@ -267,28 +267,28 @@ func TestReferencesAreGivenBack(t *testing.T) {
 		batch.Bytes, batch.Buffer = buffer.Bytes[:len(batch.Bytes)], buffer
 		w.nodes[0].say(1, 1, batch, batch)
 		w.rest(time.Second)
-		w.cut(0, 1)
+		w.cut()
 		for range 1000 {
 			w.nodes[0].say(1, 2, batch)
 		}
 		w.rest(time.Minute)
 		w.nodes[0].say(1, 3, batch)
-		w.heal(0, 1)
+		w.heal()
 		w.rest(time.Second)
-		w.cut(0, 1)
+		w.cut()
 		for range 1000 {
 			w.nodes[0].say(1, 4, batch)
 		}
 		w.stopAll()
 		buffer.Release()
 		if own.Get() != buffer {
-			t.Fatal("a reference was kept")
+			w.Fatal("a reference was kept")
 		}
 	})
 }
 
 func TestCloseLetsPeersTakeWhatWaits(t *testing.T) {
-	inWorld(t, 3, func(t *testing.T, w *world) {
+	inWorld(t, 3, func(w *world) {
 		w.startAll(nil)
 		w.stop(2) // a peer that is gone must not hold it up
 		batch := testBatch(0, 1, 10000)
@@ -296,41 +296,41 @@ func TestCloseLetsPeersTakeWhatWaits(t *testing.T) {
 			w.nodes[0].say(1, number+1, batch)
 		}
 		start := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 		defer cancel()
 		w.nodes[0].Close(ctx)
 		took := time.Since(start)
 		w.nodes[0] = nil
 		synctest.Wait()
 		if got := w.nodes[1].received(); !slices.Equal(got, upTo(500)) {
-			t.Fatalf("%d messages of 500 arrived", len(got))
+			w.Fatalf("%d messages of 500 arrived", len(got))
 		}
 		if took > time.Second {
-			t.Fatalf("it took %v", took)
+			w.Fatalf("it took %v", took)
 		}
 	})
 }
 
 func TestCloseEndsWithItsContextAndWithASilentPeer(t *testing.T) {
 	for _, wait := range []time.Duration{300 * time.Millisecond, time.Hour} {
-		inWorld(t, 2, func(t *testing.T, w *world) {
+		inWorld(t, 2, func(w *world) {
 			w.startAll(nil)
-			w.cut(0, 1)
+			w.cut()
 			w.nodes[0].say(1, 1, testBatch(0, 1, 100000))
-			ctx, cancel := context.WithTimeout(t.Context(), wait)
+			ctx, cancel := context.WithTimeout(w.Context(), wait)
 			defer cancel()
 			start := time.Now()
 			w.nodes[0].Close(ctx)
 			w.nodes[0] = nil
 			if took := time.Since(start); took > min(wait, 1600*time.Millisecond) {
-				t.Fatalf("it took %v", took)
+				w.Fatalf("it took %v", took)
 			}
 		})
 	}
 }
 
 func TestPhasesAreTold(t *testing.T) {
-	inWorld(t, 2, func(t *testing.T, w *world) {
+	inWorld(t, 2, func(w *world) {
 		began := time.Now()
 		var heard [2]string
 		w.startAll(func(c *Config) {
@@ -350,7 +350,7 @@ func TestPhasesAreTold(t *testing.T) {
 		for range 2 { // after the handshakes, and after beats
 			w.log.mu.Lock()
 			if heard != want {
-				t.Errorf("heard %v, want %v", heard, want)
+				w.Errorf("heard %v, want %v", heard, want)
 			}
 			heard = [2]string{}
 			w.log.mu.Unlock()

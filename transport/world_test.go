@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is some members on one network in memory.
 type world struct {
-	t       *testing.T
+	*testing.T
 	network *memnet.Network
 	list    member.List
 	log     *logBook
@@ -140,7 +140,7 @@ func (r *recorder) isUp(peer member.ID) bool {
 // newWorld makes a network for a number of members, none of which runs yet.
 func newWorld(t *testing.T, members int) *world {
 	t.Helper()
-	w := &world{t: t, network: memnet.New(), log: &logBook{}, nodes: make([]*node, members)}
+	w := &world{T: t, network: memnet.New(), log: &logBook{}, nodes: make([]*node, members)}
 	for i := range members {
 		w.list = append(w.list, member.Member{Name: string(rune('a' + i)), Host: "host" + string(rune('a'+i)), Port: 1})
 	}
@@ -161,7 +161,7 @@ func (w *world) address(id member.ID) string { return w.list[id].Address() }
 
 // start runs a member; change may alter its configuration.
 func (w *world) start(id member.ID, change func(*Config)) *node {
-	w.t.Helper()
+	w.Helper()
 	config := w.config(id)
 	if change != nil {
 		change(&config)
@@ -169,14 +169,14 @@ func (w *world) start(id member.ID, change func(*Config)) *node {
 	if config.Listener == nil {
 		listener, err := w.network.Listen(w.address(id))
 		if err != nil {
-			w.t.Fatal(err)
+			w.Fatal(err)
 		}
 		config.Listener = listener
 	}
 	handler := config.Handler.(*recorder)
 	transport, err := Start(config)
 	if err != nil {
-		w.t.Fatal(err)
+		w.Fatal(err)
 	}
 	handler.transport = transport
 	w.nodes[id] = &node{transport, handler}
@@ -185,7 +185,7 @@ func (w *world) start(id member.ID, change func(*Config)) *node {
 
 // startAll runs all members and waits until all links are up.
 func (w *world) startAll(change func(*Config)) {
-	w.t.Helper()
+	w.Helper()
 	for i := range w.list {
 		w.start(member.ID(i), change)
 	}
@@ -193,7 +193,7 @@ func (w *world) startAll(change func(*Config)) {
 	for i, n := range w.nodes {
 		for j := range w.nodes {
 			if i != j && !n.isUp(member.ID(j)) {
-				w.t.Fatalf("no link from %d to %d:\n%s", i, j, w.log)
+				w.Fatalf("no link from %d to %d:\n%s", i, j, w.log)
 			}
 		}
 		n.history()
@@ -205,7 +205,7 @@ func (w *world) stop(id member.ID) {
 	if w.nodes[id] == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(w.t.Context())
+	ctx, cancel := context.WithCancel(w.Context())
 	cancel()
 	w.nodes[id].Close(ctx)
 	w.nodes[id] = nil
@@ -217,15 +217,15 @@ func (w *world) stopAll() {
 	}
 }
 
-// cut cuts or heals both directions between two members, below the transport.
-func (w *world) cut(a, b member.ID) {
-	w.network.Cut(w.address(a), w.address(b))
-	w.network.Cut(w.address(b), w.address(a))
+// cut cuts both directions between the first two members, below the transport.
+func (w *world) cut() {
+	w.network.Cut(w.address(0), w.address(1))
+	w.network.Cut(w.address(1), w.address(0))
 }
 
-func (w *world) heal(a, b member.ID) {
-	w.network.Heal(w.address(a), w.address(b))
-	w.network.Heal(w.address(b), w.address(a))
+func (w *world) heal() {
+	w.network.Heal(w.address(0), w.address(1))
+	w.network.Heal(w.address(1), w.address(0))
 }
 
 // say sends a message with a number.
@@ -236,12 +236,12 @@ func (n *node) say(to member.ID, number uint64, batches ...protocol.Batch) {
 }
 
 // inWorld runs a test in virtual time, and ends all members afterwards.
-func inWorld(t *testing.T, members int, test func(*testing.T, *world)) {
+func inWorld(t *testing.T, members int, test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, members)
 		defer w.stopAll()
-		test(t, w)
+		test(w)
 	})
 }
 

@@ -1,6 +1,7 @@
 package memnet
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -30,7 +31,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 func (c *Conn) failed(op string, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return &net.OpError{Op: op, Net: "mem", Source: c.local, Addr: c.remote, Err: err}
@@ -53,7 +54,7 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// SetLinger(0) makes Close a reset; other values have no effect.
+// SetLinger with 0 makes Close a reset; other values have no effect.
 func (c *Conn) SetLinger(seconds int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

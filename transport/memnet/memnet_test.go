@@ -52,7 +52,7 @@ func TestBytesArriveInOrderAndEndWithEOF(t *testing.T) {
 func TestHalfClosedConnectionStillAnswers(t *testing.T) {
 	near, far := connect(t, memnet.New())
 	_ = near.(*memnet.Conn).CloseWrite()
-	if _, err := far.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Fatalf("read after CloseWrite: %v", err)
 	}
 	if _, err := far.Write([]byte("x")); err != nil {
