@@ -44,7 +44,8 @@ type Lockstep struct {
 	streams []stream
 	held    queue
 	peers   []peer
-	version uint64 // of the own row; rises with each change
+	version uint64     // of the own row; rises with each change
+	hears   member.Set // whom this member hears directly
 
 	waiting   protocol.Batch // submitted while another one is in flight; Count 0: none
 	closing   bool           // nothing more will be submitted
@@ -140,10 +141,7 @@ func (l *Lockstep) reserve() {
 		l.rebound = false
 		l.effects.Binding = slices.Clone(l.binding)
 	}
-	if l.reader {
-		return
-	}
-	if l.own().closed() && l.bound < clock.Infinity {
+	if l.own().closed() && !l.reader && l.bound < clock.Infinity {
 		l.bound = clock.Infinity
 		l.effects.Bound = l.bound
 	}

@@ -25,12 +25,13 @@ func (l *Lockstep) onSubmit(b protocol.Batch) {
 
 // Room gives the bytes that may be submitted now. One batch may wait besides
 // the one in flight, so that it can go as soon as the last acknowledgement is
-// in, without asking the node first.
+// in, without asking the node first. A quarter of the memory is left for what
+// a restart reads back and for the batches that end a share.
 func (l *Lockstep) Room() int {
 	if l.waiting.Count > 0 || l.closing || l.reader || !l.contacted || l.own().closed() {
 		return 0
 	}
-	return max(0, l.config.MemoryBytesMax/l.config.Members-l.unstable.bytes)
+	return max(0, l.config.MemoryBytesMax/4*3/l.config.Members-l.unstable.bytes)
 }
 
 // Busy says that a batch is in flight to members that can answer.

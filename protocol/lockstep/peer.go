@@ -50,6 +50,7 @@ type link struct {
 	told  uint64 // version of the own row that was sent last
 	reply bool   // the peer asked
 	due   bool   // a tick found that something must be said
+	again bool   // a tick found that an answer is overdue
 	after afterwards
 
 	timing   bool // the batch sent last was sent once: its acknowledgement can be timed
@@ -131,7 +132,7 @@ func (l *Lockstep) onUp(id member.ID, reliable bool) {
 // startAnew forgets what was said, for the other side may not have heard it.
 func (k *link) startAnew() {
 	k.sent, k.told, k.timing, k.relayed = 0, 0, false, nil
-	k.after = afterwards{}
+	k.after = afterwards{relay: k.after.relay}
 }
 
 // answered times the round trip and notes that the peer hears us.

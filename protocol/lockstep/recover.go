@@ -23,7 +23,7 @@ func (l *Lockstep) recover(r *protocol.Recovered) {
 	}
 	l.bound = r.Bound
 	l.clock.Merge(r.Bound)
-	if r.Bound >= clock.Infinity {
+	if r.Bound >= clock.Infinity && l.binding[l.config.Self] == l.config.Identity {
 		l.commit(l.own())
 		l.own().promise = clock.Infinity
 	}

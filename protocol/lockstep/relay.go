@@ -54,7 +54,14 @@ func (l *Lockstep) repeats(b *protocol.Batch, to member.ID, p *peer) bool {
 		return false
 	}
 	tries := p.link.after.tries
-	return tries >= triesPatient || l.closing && tries > 0 || !p.bound.hears.Has(b.Origin)
+	return tries >= triesPatient || l.closing && tries > 0 || !l.hearsOf(p, b.Origin)
+}
+
+// hearsOf says whether a peer is known to hear a member itself. What a peer
+// that is not heard any more once said about that does not count: everybody
+// waiting for others to pass things on would be the end of it.
+func (l *Lockstep) hearsOf(p *peer, id member.ID) bool {
+	return l.heard(p) && p.latest().hears.Has(id)
 }
 
 // beyond says whether something was delivered here, and is not kept any more,
@@ -89,7 +96,7 @@ func (l *Lockstep) owesRows(to member.ID, p *peer) bool {
 func (l *Lockstep) unheard(id, to member.ID, p *peer) bool {
 	v := &l.peers[id].bound
 	return id != to && id != l.config.Self && l.counts(v) &&
-		!p.latest().hears.Has(id) && !l.breaks(mutant.NoRelayedRows)
+		!l.hearsOf(p, id) && !l.breaks(mutant.NoRelayedRows)
 }
 
 // newRow says whether a member's row is newer than the one passed on last.

@@ -12,25 +12,40 @@ func (l *Lockstep) onTick() {
 	if l.breaks(mutant.SilentGrace) && l.closing {
 		return
 	}
+	l.listen()
 	for id := range l.peers {
 		if p := &l.peers[id]; p.link.up {
-			p.link.due = p.link.due || l.owes(p) || l.owesRows(member.ID(id), p)
+			p.link.again = p.link.again || l.overdue(p)
+			p.link.due = p.link.due || p.link.again || p.link.told != l.version || l.owesRows(member.ID(id), p)
 		}
 	}
 }
 
-// owes says whether it is time to tell a peer something: news of the own row,
-// or again what it does not seem to know. Over datagrams the batch in flight
-// is repeated each tick, unless it was just sent. A reliable link carries it by
-// itself, so there a repetition waits until an answer is overdue.
-func (l *Lockstep) owes(p *peer) bool {
-	if p.link.told != l.version {
-		return true
+// listen notices whom this member hears. That it does not hear somebody any
+// more is news: others may have to pass on what it misses.
+func (l *Lockstep) listen() {
+	for id := range l.peers {
+		switch heard := l.heard(&l.peers[id]); {
+		case heard == l.hears.Has(member.ID(id)):
+			continue
+		case heard:
+			l.hears.Add(member.ID(id))
+		default:
+			l.hears.Remove(member.ID(id))
+		}
+		l.version++
 	}
+}
+
+// overdue says whether it is time to tell a peer again what it does not seem
+// to know. Over datagrams the batch in flight is repeated at every second tick.
+// A reliable link carries it by itself, so there only a peer that lost its
+// memory without losing the link needs a repetition.
+func (l *Lockstep) overdue(p *peer) bool {
 	if !l.behind(p) {
 		return false
 	}
-	classic := !p.link.reliable && l.lacksOwn(p) && l.now > p.link.sentAt+l.config.Tick
+	classic := !p.link.reliable && l.lacksOwn(p) && l.now >= p.link.sentAt+2*l.config.Tick
 	return classic || l.now >= p.link.after.retry
 }
 
@@ -94,7 +109,7 @@ func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
 	if v := p.latest(); v.hash != l.hash || l.hash == 0 {
 		m.Binding = l.binding
 	}
-	if fresh || k.due && l.lacksOwn(p) && l.now > k.sentAt+l.config.Tick {
+	if fresh || k.again && l.lacksOwn(p) {
 		l.sendOwn(k, m)
 	}
 	l.ownRow(id, k)
@@ -107,7 +122,7 @@ func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
 		l.ask(k, m)
 	}
 	k.told = l.version
-	k.reply, k.due = false, false
+	k.reply, k.due, k.again = false, false, false
 	l.effects.Send = append(l.effects.Send, protocol.Envelope{To: id, Message: m})
 }
 
@@ -140,15 +155,12 @@ func (l *Lockstep) ownRow(to member.ID, k *link) {
 	*r = protocol.Row{
 		Member: l.config.Self, Identity: l.config.Identity,
 		Version: l.config.Life<<32 | l.version, Binding: l.hash,
-		Hears: r.Hears[:0], Marks: r.Marks[:0],
+		Hears: l.hears, Marks: r.Marks[:0],
 	}
 	for id := range l.streams {
 		mark := l.mark(member.ID(id))
 		if mark != (clock.Mark{}) && !l.withholds(member.ID(id), to, k, &mark) {
 			r.Marks = append(r.Marks, protocol.StreamMark{Stream: member.ID(id), Mark: mark})
-		}
-		if l.heard(&l.peers[id]) {
-			r.Hears.Add(member.ID(id))
 		}
 	}
 }

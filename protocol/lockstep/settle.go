@@ -9,8 +9,9 @@ import (
 	"chatterbox/protocol"
 )
 
-// baseBytesMin is how much is delivered between two bases of the journal.
-const baseBytesMin = 256 << 10
+// baseBytesMax is how much is delivered between two bases of the journal at
+// most: a restart has that much in memory until it settles again.
+const baseBytesMax = 256 << 10
 
 // settle commits what is known to be held by everyone, and delivers what
 // nothing can precede any more.
@@ -71,7 +72,7 @@ func (l *Lockstep) deliver() {
 
 // rebase lets the journal forget what is delivered, for that is held by all.
 func (l *Lockstep) rebase() {
-	if l.config.Durable && l.config.Fold != nil && l.sinceBase >= baseBytesMin {
+	if l.config.Durable && l.config.Fold != nil && l.sinceBase >= min(baseBytesMax, l.config.MemoryBytesMax/8) {
 		l.sinceBase = 0
 		l.effects.Base = l.snapshot()
 	}
