@@ -87,6 +87,7 @@ type Status struct {
 	Done      bool           // all members are known to be complete, and to know it
 	Held      clock.Vector   // what is held of each stream
 	Known     []clock.Vector // what each member is known to hold; nil: nothing is
+	Trimmed   []uint64       // entries of each stream that are not kept any more; nil: not told
 	Heard     []bool         // which members are heard directly
 	LogBytes  int            // bytes of batches in memory
 	Refused   uint64         // batches and messages refused as invalid or of an older life
