@@ -15,7 +15,8 @@ type history struct {
 	header  trace.Header
 	members []witness
 	streams []stream
-	order   []placed // the batches delivered at the foremost member, from 0
+	counted []member.Identity // of each place the life whose entries were delivered; 0: none yet
+	order   []placed          // the batches delivered at the foremost member, from 0
 
 	healedAt time.Duration // the last time that something was disturbed or healed
 	ended    bool          // the send phase is over
@@ -30,6 +31,7 @@ type witness struct {
 	writers   []member.Identity // of each stream, whose entries are held; 0: none yet
 	held      []uint64          // entries of each stream held by the life with this data
 	ever      []uint64          // the most of each stream that any life held
+	past      []pastLife        // whose data was lost
 	last      []clock.Time      // time of the last batch held of each stream
 	published clock.Vector      // the largest marks that messages said in this life with its data
 	spoken    clock.Vector      // the same of all lives
@@ -38,6 +40,12 @@ type witness struct {
 	position  uint64            // entries delivered
 	final     *trace.Event      // nil: no result yet
 	sample    trace.Event       // the last look into the member
+}
+
+// pastLife is what a life held whose data was lost.
+type pastLife struct {
+	identity member.Identity
+	held     []uint64
 }
 
 // stream is what an origin appended. Another life with other data begins anew.
@@ -68,7 +76,7 @@ func (b *batch) end() uint64 { return b.seq + b.count }
 
 func (h *history) reset(header trace.Header) {
 	n := len(header.Members)
-	*h = history{header: header, members: make([]witness, n), streams: make([]stream, n)}
+	*h = history{header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n)}
 	for i := range h.members {
 		h.members[i] = witness{
 			held: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
@@ -126,6 +134,9 @@ const (
 func (m *witness) start(e *trace.Event) {
 	m.running = true
 	if m.identity != e.Identity {
+		if m.identities > 0 {
+			m.past = append(m.past, pastLife{m.identity, slices.Clone(m.held)})
+		}
 		m.identities++
 		clear(m.published)
 	}
@@ -204,6 +215,7 @@ func (s *stream) add(e *trace.Event) {
 }
 
 func (h *history) noteDeliver(m *witness, e *trace.Event) {
+	h.counted[e.Stream] = e.Identity
 	if m.place == len(h.order) {
 		h.order = append(h.order, placed{
 			stream: e.Stream, identity: e.Identity, position: e.Position,
@@ -229,6 +241,23 @@ func (s *stream) after(have uint64) int {
 		return compare(b.seq, seq)
 	})
 	return i
+}
+
+// heldBy gives how much of a stream the life holds, or held, that counts at a
+// place: the one whose own entries others hold. Where that cannot be told it is
+// the most that any life held.
+func (h *history) heldBy(place int, stream member.ID) uint64 {
+	m := &h.members[place]
+	counts := h.counted[place]
+	if m.identities <= 1 || counts == 0 {
+		return m.ever[stream]
+	}
+	for i := range m.past {
+		if m.past[i].identity == counts {
+			return m.past[i].held[stream]
+		}
+	}
+	return m.held[stream]
 }
 
 // heldOf gives the stream as the life of its origin wrote it whose entries a

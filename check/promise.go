@@ -99,7 +99,7 @@ func (c *court) judgePromise(e *trace.Event, s *stream) {
 func trimmedIsHeld(c *court) rule {
 	return func(e *trace.Event) {
 		for k := range c.past.members {
-			if held := c.past.members[k].ever[e.Stream]; held < e.Have {
+			if held := c.past.heldBy(k, e.Stream); held < e.Have {
 				c.violated(e, "forgets %d entries of stream %d, of which member %d only held %d", e.Have, e.Stream, member.ID(k), held)
 			}
 		}

@@ -147,7 +147,7 @@ func (r *Recorder) Keep(effects protocol.Effects) {
 		r.pending = append(r.pending, r.event)
 	}
 	if effects.Base != nil {
-		r.trim(effects.Base)
+		r.trim(effects.Base.Time, effects.Base.Have)
 	}
 	if r.journal != nil {
 		r.journal.Keep(effects)
@@ -171,12 +171,12 @@ func (r *Recorder) Sync() error {
 }
 
 // trim tells of each stream how much more of it is forgotten.
-func (r *Recorder) trim(base *protocol.Snapshot) {
-	for j, have := range base.Have {
+func (r *Recorder) trim(stable clock.Time, trimmed []uint64) {
+	for j, have := range trimmed {
 		if have > r.trimmed[j] {
 			r.trimmed[j] = have
 			e := r.begin(Trim)
-			e.Stream, e.Time, e.Have, e.Promise = member.ID(j), base.Time, have, base.Time
+			e.Stream, e.Time, e.Have = member.ID(j), stable, have
 			r.tell()
 		}
 	}
@@ -277,6 +277,7 @@ func (r *Recorder) Sample(status *protocol.Status) {
 		e.Have = status.Held[r.self].Have
 	}
 	r.tell()
+	r.trim(status.Stable, status.Trimmed)
 	for j, mark := range status.Held {
 		r.believe(r.self, member.ID(j), mark)
 	}

@@ -36,6 +36,7 @@ func (l *Lockstep) Status() protocol.Status {
 		s.Held = append(s.Held, l.mark(member.ID(id)))
 		s.Known = append(s.Known, slices.Clone(p.bound.marks))
 		s.Heard = append(s.Heard, member.ID(id) == l.config.Self || l.heard(p))
+		s.Trimmed = append(s.Trimmed, l.streams[id].delivered)
 	}
 	s.Known[l.config.Self] = slices.Clone(s.Held)
 	return s
