@@ -1,6 +1,7 @@
 package chatterbox
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -26,10 +27,10 @@ const (
 )
 
 // assemble puts the node together, from the inside out, up to the listening.
-func (n *Node) assemble() (err error) {
+func (n *Node) assemble(ctx context.Context) (err error) {
 	n.outbox = newOutbox(n.cfg.BatchBytesMax, n.cfg.BatchEntriesMax, n.cfg.Summarize, n.wakeUp)
 	n.started = time.Now()
-	listener, err := n.listen()
+	listener, err := n.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,12 +55,12 @@ func (n *Node) assemble() (err error) {
 	return nil
 }
 
-func (n *Node) listen() (net.Listener, error) {
+func (n *Node) listen(ctx context.Context) (net.Listener, error) {
 	if n.cfg.Listener != nil {
 		return n.cfg.Listener, nil
 	}
 	self := n.cfg.Members[n.cfg.Self]
-	listener, err := net.Listen("tcp", self.Address())
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", self.Address())
 	if err != nil {
 		return nil, fmt.Errorf("chatterbox: listen as member %s: %w", self.Name, err)
 	}

@@ -167,14 +167,14 @@ func (w *world) fatal(i int, what string) {
 	w.t.Fatalf("member %d %s", i, what)
 }
 
-// cut cuts all paths between two members, or heals them.
-func (w *world) cut(a, b int, heal bool) {
+// cut cuts all paths between member 0 and another, or heals them.
+func (w *world) cut(other int, heal bool) {
 	change := w.network.Cut
 	if heal {
 		change = w.network.Heal
 	}
-	change(w.list[a].Address(), w.list[b].Address())
-	change(w.list[b].Address(), w.list[a].Address())
+	change(w.list[0].Address(), w.list[other].Address())
+	change(w.list[other].Address(), w.list[0].Address())
 }
 
 // pass lets virtual time pass, with all that is due in it.

@@ -107,8 +107,8 @@ const (
 	memoryBytesByDefault = 192 << 20
 	// memoryBytesMin leaves room for a few batches of each stream.
 	memoryBytesMin = 1 << 20
-	tickMin        = time.Millisecond
-	tickMax        = time.Second
+	shortestTick   = time.Millisecond
+	longestTick    = time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -156,7 +156,7 @@ func (c *Config) validate() error {
 		"BatchEntriesMax is %d, allowed are 0 to %d", c.BatchEntriesMax, wire.BatchEntriesMax)
 	check(c.BatchBytesMax > wire.BatchHeaderBytes && c.BatchBytesMax <= outBufferBytes,
 		"BatchBytesMax is %d, allowed are %d to %d", c.BatchBytesMax, wire.BatchHeaderBytes+1, outBufferBytes)
-	check(c.Tick >= tickMin && c.Tick <= tickMax, "Tick is %v, allowed are %v to %v", c.Tick, tickMin, tickMax)
+	check(c.Tick >= shortestTick && c.Tick <= longestTick, "Tick is %v, allowed are %v to %v", c.Tick, shortestTick, longestTick)
 	check(c.MemoryBytesMax >= memoryBytesMin, "MemoryBytesMax is %d, it must be at least %d", c.MemoryBytesMax, memoryBytesMin)
 	check(c.DrainFor >= 0, "DrainFor is %v, it must not be negative", c.DrainFor)
 	check(c.DataDir == "" || c.Files == nil, "DataDir and Files exclude each other")

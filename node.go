@@ -105,7 +105,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		deaf: make(chan struct{}), complete: make(chan struct{}), allComplete: make(chan struct{}),
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if err := n.assemble(); err != nil {
+	if err := n.assemble(ctx); err != nil {
 		return nil, err
 	}
 	release := context.AfterFunc(ctx, func() { n.stop(ctx) })

@@ -16,20 +16,29 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// inBubble runs a test in virtual time, once for each protocol.
-func inBubble(t *testing.T, test func(t *testing.T, protocol func(*Config))) {
+// bubble is a test in virtual time with one of the protocols.
+type bubble struct {
+	*testing.T
+	protocol Protocol
+}
+
+func (b bubble) world(members int) *world {
+	return newWorld(b.T, members, func(c *Config) { c.Protocol = b.protocol })
+}
+
+// inBubbles runs a test with each protocol.
+func inBubbles(t *testing.T, test func(bubble)) {
+	t.Helper()
 	for _, name := range []Protocol{Delta, Lockstep} {
 		t.Run(string(name), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				test(t, func(c *Config) { c.Protocol = name })
-			})
+			synctest.Test(t, func(t *testing.T) { test(bubble{t, name}) })
 		})
 	}
 }
 
 func TestThreeMembersAgree(t *testing.T) {
-	inBubble(t, func(t *testing.T, protocol func(*Config)) {
-		w := newWorld(t, 3, protocol)
+	inBubbles(t, func(b bubble) {
+		w := b.world(3)
 		w.startAll()
 		for i := range w.nodes {
 			w.say(i, 50, "x")
@@ -39,8 +48,8 @@ func TestThreeMembersAgree(t *testing.T) {
 }
 
 func TestOneMemberAloneAgreesWithItself(t *testing.T) {
-	inBubble(t, func(t *testing.T, protocol func(*Config)) {
-		w := newWorld(t, 1, protocol)
+	inBubbles(t, func(b bubble) {
+		w := b.world(1)
 		w.startAll()
 		w.say(0, 10, "x")
 		w.finish(10)
@@ -48,18 +57,18 @@ func TestOneMemberAloneAgreesWithItself(t *testing.T) {
 }
 
 func TestHealedMemberCatchesUp(t *testing.T) {
-	inBubble(t, func(t *testing.T, protocol func(*Config)) {
-		w := newWorld(t, 3, protocol)
+	inBubbles(t, func(b bubble) {
+		w := b.world(3)
 		w.startAll()
 		w.say(0, 5, "before")
 		pass(time.Second)
-		w.cut(0, 1, false)
-		w.cut(0, 2, false)
+		w.cut(1, false)
+		w.cut(2, false)
 		w.say(1, 5, "during")
 		w.say(0, 5, "alone")
 		pass(5 * time.Second)
-		w.cut(0, 1, true)
-		w.cut(0, 2, true)
+		w.cut(1, true)
+		w.cut(2, true)
 		w.finish(15)
 	})
 }
@@ -67,7 +76,7 @@ func TestHealedMemberCatchesUp(t *testing.T) {
 func TestMembersThatNeverSeeEachOtherAgreeThroughAThird(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 3, nil)
-		w.cut(0, 1, false)
+		w.cut(1, false)
 		w.startAll()
 		for i := range w.nodes {
 			w.say(i, 20, "x")
@@ -77,11 +86,10 @@ func TestMembersThatNeverSeeEachOtherAgreeThroughAThird(t *testing.T) {
 }
 
 func TestRestartWithDataContinues(t *testing.T) {
-	inBubble(t, func(t *testing.T, protocol func(*Config)) {
+	inBubbles(t, func(b bubble) {
 		disks := make([]journal.Memory, 3)
-		w := newWorld(t, 3, func(c *Config) {
-			protocol(c)
-			c.Files = &disks[c.Self]
+		w := newWorld(b.T, 3, func(c *Config) {
+			c.Protocol, c.Files = b.protocol, &disks[c.Self]
 		})
 		w.startAll()
 		w.say(1, 20, "first")
@@ -92,12 +100,12 @@ func TestRestartWithDataContinues(t *testing.T) {
 		w.say(0, 10, "meanwhile") // lockstep has one in flight, and the outbox takes the others
 		pass(2 * time.Second)
 		if n := w.start(1); n.Identity() != identity {
-			t.Errorf("identity %s became %s", identity, n.Identity())
+			b.Errorf("identity %s became %s", identity, n.Identity())
 		}
 		w.say(1, 20, "second")
 		w.finish(50)
 		if w.logs[1].resets != 1 {
-			t.Errorf("%d resets, want one at the restart", w.logs[1].resets)
+			b.Errorf("%d resets, want one at the restart", w.logs[1].resets)
 		}
 	})
 }

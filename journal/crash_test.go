@@ -27,6 +27,7 @@ type history struct {
 // write runs a fixed piece of work until it is done or the disk fails: groups
 // of different sizes, over several segments, with bounds and bases.
 func (h *history) write(t *testing.T, fs FS) {
+	t.Helper()
 	cfg := testConfig()
 	cfg.SegmentBytesMax = 900
 	j, life, err := Open(fs, cfg)
@@ -88,7 +89,7 @@ func (h *history) judge(r *protocol.Recovered) error {
 func TestCrashAtEveryStepRecoversAnAcknowledgedPrefix(t *testing.T) {
 	for crashAt := 1; ; crashAt++ {
 		crashed := false
-		for survive := 0; survive <= 300; survive++ {
+		for survive := range 301 {
 			var disk Memory
 			var h history
 			disk.Fail = powerLossAt(crashAt)

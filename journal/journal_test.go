@@ -22,11 +22,11 @@ func testConfig() Config {
 }
 
 // makeBatch makes the batch number n of an origin: one entry a batch.
-func makeBatch(t testing.TB, origin member.ID, n uint64, payload string) protocol.Batch {
-	t.Helper()
+func makeBatch(tb testing.TB, origin member.ID, n uint64, payload string) protocol.Batch {
+	tb.Helper()
 	builder := wire.NewBuilder(protocol.NewPool(64<<10, 1), 16<<10)
 	if !builder.Add([]byte(payload)) {
-		t.Fatal("no room for a payload")
+		tb.Fatal("no room for a payload")
 	}
 	b := builder.Take()
 	b.Origin, b.Identity, b.Seq, b.Time = origin, member.Identity(origin)+1, n, clock.Time(10*n)
@@ -34,26 +34,26 @@ func makeBatch(t testing.TB, origin member.ID, n uint64, payload string) protoco
 	return b
 }
 
-func open(t testing.TB, fs FS, cfg Config) (*Journal, Life) {
-	t.Helper()
+func open(tb testing.TB, fs FS, cfg Config) (*Journal, Life) {
+	tb.Helper()
 	j, life, err := Open(fs, cfg)
 	if err != nil {
-		t.Fatalf("open: %v", err)
+		tb.Fatalf("open: %v", err)
 	}
 	return j, life
 }
 
-func sync(t testing.TB, j *Journal) {
-	t.Helper()
+func sync(tb testing.TB, j *Journal) {
+	tb.Helper()
 	if err := j.Sync(); err != nil {
-		t.Fatalf("sync: %v", err)
+		tb.Fatalf("sync: %v", err)
 	}
 }
 
-func closed(t testing.TB, j *Journal) {
-	t.Helper()
+func closed(tb testing.TB, j *Journal) {
+	tb.Helper()
 	if err := j.Close(); err != nil {
-		t.Fatalf("close: %v", err)
+		tb.Fatalf("close: %v", err)
 	}
 }
 

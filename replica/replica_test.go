@@ -88,7 +88,7 @@ func makeBatch(origin member.ID, seq uint64) protocol.Batch {
 func batches(all ...protocol.Batch) []protocol.Batch { return all }
 
 // run steps events of the given kinds, the effects being those of reducer.
-func run(t *testing.T, w *world, effects []protocol.Effects, kinds ...protocol.Kind) *Replica {
+func run(t *testing.T, w *world, effects []protocol.Effects, kinds ...protocol.Kind) {
 	t.Helper()
 	r := New(&scripted{effects: effects}, w, w, w, nil)
 	for _, kind := range kinds {
@@ -96,7 +96,6 @@ func run(t *testing.T, w *world, effects []protocol.Effects, kinds ...protocol.K
 			t.Fatal(err)
 		}
 	}
-	return r
 }
 
 func TestAllThatGatheredIsSyncedOnceThenSentThenDelivered(t *testing.T) {
