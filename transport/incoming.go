@@ -95,16 +95,15 @@ func isNetwork(err error) bool {
 func (in *incoming) read() error {
 	in.cutter = newCutter(in.t.config.Pool, in.t.config.FrameBytesMax)
 	defer in.cutter.close()
-	for extended := time.Duration(-1); ; {
-		if now := in.t.now(); extended < 0 || now-extended > in.t.config.BeatEvery {
-			extended = now
-			if err := in.conn.SetReadDeadline(time.Now().Add(in.t.config.SilenceMax)); err != nil {
-				return err
-			}
+	forgiven := false
+	for deadline := time.Duration(0); ; {
+		if err := in.extend(&deadline); err != nil {
+			return err
 		}
 		n, err := in.conn.Read(in.cutter.space())
 		in.cutter.filled(n)
 		if n > 0 {
+			forgiven = false
 			now := in.t.now()
 			in.heard.Store(int64(now))
 			in.from.counters.read(n, now)
@@ -112,10 +111,28 @@ func (in *incoming) read() error {
 				return err
 			}
 		}
-		if err != nil {
+		if err != nil && (forgiven || !in.stoodStill(err, deadline)) {
 			return err
+		} else if err != nil {
+			deadline, forgiven = 0, true
 		}
 	}
+}
+
+// extend moves the deadline of reading, not for each read but often enough.
+func (in *incoming) extend(deadline *time.Duration) error {
+	next := in.t.now() + in.t.config.SilenceMax
+	if next-*deadline < in.t.config.BeatEvery {
+		return nil
+	}
+	*deadline = next
+	return in.conn.SetReadDeadline(in.t.began.Add(next))
+}
+
+// stoodStill says that the deadline was told of late: then this process stood
+// still, and what the peer sent meanwhile may be about to be read.
+func (in *incoming) stoodStill(err error, deadline time.Duration) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && in.t.now()-deadline > in.t.config.BeatEvery
 }
 
 // handle handles all frames that are complete.

@@ -123,7 +123,8 @@ func (l *link) imposed() failure.Link {
 }
 
 // rest waits for a time, or until the connection ends, or until something
-// else may be imposed.
+// else may be imposed. If it wakes late this process has stood still, which is
+// no silence of the peer: what it sent meanwhile is only about to be read.
 func (l *link) rest(ctx context.Context, wait time.Duration) {
 	if l.t.config.Impose != nil {
 		wait = min(wait, imposePoll)
@@ -134,8 +135,12 @@ func (l *link) rest(ctx context.Context, wait time.Duration) {
 	if l.out != nil {
 		ended = l.out.ended
 	}
+	planned := l.t.now() + wait
 	select {
 	case <-timer.C:
+		if late := l.t.now() - planned; l.out != nil && late > l.t.config.BeatEvery {
+			l.out.forgive(late)
+		}
 	case <-ended:
 	case <-ctx.Done():
 	}

@@ -83,6 +83,12 @@ func (o *outgoing) silence() time.Duration {
 	return o.link.t.now() - time.Duration(o.heard.Load())
 }
 
+// forgive takes a time off the silence.
+func (o *outgoing) forgive(late time.Duration) {
+	heard := o.heard.Load()
+	o.heard.CompareAndSwap(heard, min(heard+int64(late), int64(o.link.t.now()))) // else it was just heard
+}
+
 // listen reads beats until the connection ends, and says why it did.
 func (o *outgoing) listen() error {
 	t := o.link.t

@@ -2,7 +2,10 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -192,6 +195,75 @@ func TestPeerThatPausesForLongIsBackWithin500ms(t *testing.T) {
 			if got := w.nodes[1].received(); !slices.Equal(got, upTo(1)) {
 				w.Fatalf("received %v", got)
 			}
+		}
+	})
+}
+
+// lateListener accepts connections that tell of a deadline only when their
+// process goes on, a second later.
+type lateListener struct{ net.Listener }
+
+func (l lateListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return lateConn{conn}, err
+}
+
+type lateConn struct{ net.Conn }
+
+func (c lateConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		<-time.After(time.Second)
+	}
+	return n, err
+}
+
+// TestOwnStandstillIsNoSilence lets member 1 be told of its deadlines too late:
+// what waits for it then is read, and only true silence ends the connection.
+func TestOwnStandstillIsNoSilence(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		w.startAll(func(c *Config) {
+			if c.Self == 0 {
+				c.SuspectAfter, c.SilenceMax = 9*time.Second, 10*time.Second
+				return
+			}
+			listener, err := w.network.Listen(w.address(1))
+			if err != nil {
+				w.Fatal(err)
+			}
+			c.Listener = lateListener{listener}
+		})
+		w.network.Pause(w.address(0))
+		w.rest(2 * time.Second)
+		w.network.Resume(w.address(0))
+		w.rest(time.Minute)
+		if history := w.nodes[0].history(); history != "[]" {
+			w.Fatalf("after 2 s of silence: %s", history)
+		}
+		w.network.Pause(w.address(0))
+		w.rest(6 * time.Second)
+		w.network.Resume(w.address(0))
+		w.rest(time.Second)
+		if history := w.nodes[0].history(); history != "[1 down 1 up]" {
+			w.Fatalf("after 6 s of silence: %s", history)
+		}
+	})
+}
+
+func TestForgivenTimeIsNoSilence(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		w.startAll(nil)
+		w.network.Pause(w.address(1))
+		w.rest(400 * time.Millisecond)
+		out := w.nodes[0].Transport.links[1].current.Load()
+		before := out.silence()
+		out.forgive(300 * time.Millisecond)
+		if silence := out.silence(); before < 400*time.Millisecond || silence != before-300*time.Millisecond {
+			w.Fatalf("silence of %v became %v", before, silence)
+		}
+		out.forgive(time.Hour)
+		if silence := out.silence(); silence != 0 {
+			w.Fatalf("silence %v", silence)
 		}
 	})
 }
