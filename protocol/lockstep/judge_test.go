@@ -2,6 +2,7 @@ package lockstep
 
 import (
 	"fmt"
+	"time"
 
 	"chatterbox/clock"
 	"chatterbox/member"
@@ -12,14 +13,14 @@ import (
 // judge watches all members and knows everything.
 type judge struct {
 	faults  []string
-	written map[place]fact         // by its origin
-	ever    [][]uint64             // member, stream: most entries held by the life that is bound
-	bound   []member.Identity      // the first life of each place that took part
-	order   []fact                 // the longest delivered sequence
-	place   []int                  // how far in order each member is; -1: unknown, since it began at a snapshot
-	folded  []protocol.Summary     // the application's state at each member
-	latest  [][]clock.Time         // member, one: newest time held
-	last    []map[member.ID]uint64 // entries appended in this life
+	written map[place]fact     // by its origin
+	ever    [][]uint64         // member, stream: most entries held by the life that is bound
+	bound   []member.Identity  // the first life of each place that took part
+	order   []fact             // the longest delivered sequence
+	place   []int              // how far in order each member is; -1: unknown, since it began at a snapshot
+	folded  []protocol.Summary // the application's state at each member
+	latest  []clock.Time       // newest time held
+	last    [][]place          // member, stream: the last entry appended in this life
 }
 
 type place struct {
@@ -37,11 +38,11 @@ type fact struct {
 func newJudge(members int) judge {
 	j := judge{
 		written: make(map[place]fact), bound: make([]member.Identity, members), place: make([]int, members),
-		folded: make([]protocol.Summary, members), last: make([]map[member.ID]uint64, members),
+		folded: make([]protocol.Summary, members), latest: make([]clock.Time, members),
 	}
 	for range members {
 		j.ever = append(j.ever, make([]uint64, members))
-		j.latest = append(j.latest, make([]clock.Time, 1))
+		j.last = append(j.last, make([]place, members))
 	}
 	return j
 }
@@ -63,15 +64,15 @@ func (j *judge) begin(node *netNode) {
 	}
 	j.folded[node.id] = node.journal.Base.State
 	j.place[node.id] = int(node.journal.Base.State[0])
-	j.latest[node.id][0] = 0
-	j.last[node.id] = make(map[member.ID]uint64)
+	j.latest[node.id] = 0
+	clear(j.last[node.id])
 	for id, have := range node.journal.Base.Have {
-		j.last[node.id][member.ID(id)] = have
+		j.last[node.id][id].seq = have
 	}
 	for i := range node.journal.Batches {
 		b := &node.journal.Batches[i]
-		j.last[node.id][b.Origin] = b.Last()
-		j.latest[node.id][0] = max(j.latest[node.id][0], b.Time)
+		j.last[node.id][b.Origin] = place{b.Identity, b.Last()}
+		j.latest[node.id] = max(j.latest[node.id], b.Time)
 	}
 }
 
@@ -81,7 +82,9 @@ func (j *judge) look(node *netNode, e *protocol.Effects) {
 		j.folded[node.id] = e.Reset.State
 		j.place[node.id] = int(e.Reset.State[0])
 		for id, have := range e.Reset.Have {
-			j.last[node.id][member.ID(id)] = max(have, j.last[node.id][member.ID(id)])
+			if last := &j.last[node.id][id]; have >= last.seq {
+				*last = place{seq: have}
+			}
 		}
 	}
 	for i := range e.Append {
@@ -95,19 +98,23 @@ func (j *judge) look(node *netNode, e *protocol.Effects) {
 // appended: contiguous, of one content, own ones later than all that was held.
 func (j *judge) appended(node *netNode, b *protocol.Batch) {
 	f, own := factOf(b), b.Origin == node.id && b.Identity == node.identity
-	if have := j.last[node.id][b.Origin]; b.Seq != have+1 {
-		j.fault("%d appends %v after %d entries", node.id, f, have)
+	last := &j.last[node.id][b.Origin]
+	if last.identity != b.Identity && last.identity != 0 {
+		*last = place{} // given up for the life that counts
 	}
-	j.last[node.id][b.Origin] = b.Last()
+	if b.Seq != last.seq+1 {
+		j.fault("%d appends %v after %d entries", node.id, f, last.seq)
+	}
+	*last = place{b.Identity, b.Last()}
 	known, ok := j.written[f.place]
 	switch {
 	case ok && known != f || !ok && !own:
 		j.fault("%d appends %v, its origin wrote %v", node.id, f, known)
-	case own && b.Time <= j.latest[node.id][0]:
-		j.fault("%d appends its own %v after it held time %d", node.id, f, j.latest[node.id][0])
+	case own && b.Time <= j.latest[node.id]:
+		j.fault("%d appends its own %v after it held time %d", node.id, f, j.latest[node.id])
 	}
 	j.written[f.place] = f
-	j.latest[node.id][0] = max(j.latest[node.id][0], b.Time)
+	j.latest[node.id] = max(j.latest[node.id], b.Time)
 }
 
 // delivered: the same sequence for all.
@@ -160,9 +167,23 @@ func (j *judge) compareStream(n *net, id int) {
 	}
 }
 
-// judgeEnd demands progress, or equal tuples where there can be none.
+// judgeSending demands that where nothing fails, delivery keeps up with the
+// sending, an idle member or not.
+func (n *net) judgeSending() {
+	if n.drop > 0 || n.cuts || n.restarts || n.oneWayRing || n.killed {
+		return
+	}
+	for id, place := range n.judge.place {
+		if place < len(n.judge.written)/2 {
+			n.judge.fault("%d delivered %d of %d batches by the end of the send phase", id, place, len(n.judge.written))
+		}
+	}
+}
+
+// judgeEnd demands that all are complete and silent, or where that cannot be
+// that all who run would print the same.
 func (n *net) judgeEnd() {
-	whole := !n.unhealed
+	whole := !n.unhealed && !n.killed
 	for _, node := range n.nodes {
 		whole = whole && node.identity == n.judge.bound[node.id]
 	}
@@ -170,24 +191,29 @@ func (n *net) judgeEnd() {
 		if whole {
 			n.judgeComplete(node)
 		}
-		state := n.judge.folded[node.id]
-		for b := range node.reducer.Tentative() {
-			script.Fold(&state, b)
-		}
-		first := n.judge.folded[0]
-		for b := range n.nodes[0].reducer.Tentative() {
-			script.Fold(&first, b)
-		}
-		if !n.unhealed && state != first {
-			n.judge.fault("%d ends with %v, member 0 with %v", node.id, state, first)
+		if mine, first := n.tuple(node), n.tuple(n.nodes[0]); node.reducer != nil && !n.unhealed && mine != first {
+			n.judge.fault("%d ends with %v, member 0 with %v", node.id, mine, first)
 		}
 	}
-	if quiet := n.now - n.lastSay; whole && !n.oneWayRing && quiet < time500 {
+	if quiet := n.now - n.lastSay; whole && !n.oneWayRing && quiet < quietFor {
 		n.judge.fault("somebody still talked %v before the end", quiet)
 	}
 }
 
-const time500 = graceFor / 9
+// quietFor is how long before the end complete members must have fallen silent.
+const quietFor = 500 * time.Millisecond
+
+// tuple folds all that a member holds, delivered or not.
+func (n *net) tuple(node *netNode) protocol.Summary {
+	state := n.judge.folded[node.id]
+	if node.reducer == nil {
+		return state
+	}
+	for b := range node.reducer.Tentative() {
+		script.Fold(&state, b)
+	}
+	return state
+}
 
 func (n *net) judgeComplete(node *netNode) {
 	s := node.reducer.Status()

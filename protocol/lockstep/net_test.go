@@ -21,9 +21,11 @@ type shape struct {
 	drop, repeat      float64
 	cuts, restarts    bool
 	losesData         bool
+	alone             bool // a restarted member hears nobody for a while
 	oneWayRing        bool // only the links of a ring ever work, in one direction
 	idle              bool // member 0 broadcasts nothing
 	unhealed          bool // cuts stay
+	killed            bool // the last member dies for good in the send phase
 	mutant            mutant.Mutant
 	memory            int
 }
@@ -123,7 +125,11 @@ func (n *net) run() {
 	if n.restarts {
 		n.restartSome()
 	}
-	n.after(sendFor, func() { n.heal() })
+	if n.killed {
+		n.after(sendFor*3/4, func() { n.nodes[n.members-1].reducer = nil })
+	}
+	n.after(sendFor, n.judgeSending)
+	n.after(sendFor+time.Duration(n.rng.IntN(int(time.Second))), func() { n.heal() })
 	for n.now < sendFor+graceFor && len(n.judge.faults) == 0 && len(n.events) > 0 {
 		e := heap.Pop(&n.events).(event)
 		n.now = e.at
@@ -325,10 +331,11 @@ func (n *net) tellLink(from, to int) {
 }
 
 // restartSome crashes members and starts them again, with their data where
-// there is a journal.
+// there is a journal. The last member never loses its data: when nobody is left
+// who knew the first lives, nobody can tell that they are not the first.
 func (n *net) restartSome() {
 	for range 1 + n.rng.IntN(3) {
-		node := n.nodes[n.rng.IntN(n.members)]
+		node := n.nodes[n.rng.IntN(n.members-1)]
 		at := 100*time.Millisecond + time.Duration(n.rng.IntN(int(sendFor)-int(100*time.Millisecond)))
 		loses := n.losesData && n.rng.IntN(2) == 0
 		n.after(at, func() {
@@ -338,10 +345,21 @@ func (n *net) restartSome() {
 			}
 			n.after(time.Duration(n.rng.IntN(500))*time.Millisecond, func() {
 				if node.reducer == nil {
+					n.isolate(node)
 					n.start(node)
 				}
 			})
 		})
+	}
+}
+
+// isolate cuts a member off for longer than it waits for a first contact.
+func (n *net) isolate(node *netNode) {
+	for k := range n.members {
+		if member.ID(k) != node.id && n.alone {
+			n.setCut(int(node.id), k, true, true)
+			n.after(300*time.Millisecond, func() { n.setCut(int(node.id), k, true, false) })
+		}
 	}
 }
 

@@ -60,6 +60,7 @@ type link struct {
 	askedAt  time.Duration
 	toldHave uint64 // a mutant's memory of its acknowledgements
 	toldEnd  bool   // a mutant's memory of its end
+	anyAck   uint64 // a mutant's idea of what the peer acknowledged
 
 	direct bool // the peer itself was heard, not only others about it
 	// relayed are the versions of the others' rows that were passed on.
@@ -138,6 +139,9 @@ func (k *link) startAnew() {
 // answered times the round trip and notes that the peer hears us.
 func (l *Lockstep) answered(k *link, v *view) {
 	k.asking = false
+	if v.marks[l.config.Self].Have > 0 {
+		k.anyAck = k.sent
+	}
 	if k.timing && k.sent > 0 && v.marks[l.config.Self].Have >= k.sent {
 		k.timing = false
 		k.trip.sample(l.now - k.sentAt)

@@ -75,7 +75,7 @@ func table() []entry {
 		{NoNullPromises, Delta | Lockstep, "An idle member does not let its time be known."},
 		{SnapshotAtDeliveredFrontier, Delta, "A snapshot reaches to the delivered frontier instead of the stable one."},
 		{OldIdentityAccepted, Delta | Lockstep, "Messages and acknowledgements count from whatever life of a member."},
-		{NoRelayedRows, Delta, "A member's row reaches only those that hear the member itself."},
+		{NoRelayedRows, Delta | Lockstep, "A member's row reaches only those that hear the member itself."},
 		{NoPushForOneWayLinks, Delta, "Nobody sends unasked to a member whose pulls cannot be heard."},
 		{ClockMergeOmitted, Delta | Lockstep, "The clock ignores the times of received batches."},
 
