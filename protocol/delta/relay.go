@@ -189,7 +189,7 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 		if stream == l.peer && d.boundTo(l) || d.writes(stream) {
 			continue
 		}
-		rose, pushed, slot := l.row.rose[j], l.pushedAt[j], d.pushSlot(l, stream)
+		rose, pushed := l.row.rose[j], l.pushedAt[j]
 		switch {
 		case d.known(l, stream) >= d.mine.marks[j].Have:
 			if rose > pushed {
@@ -199,7 +199,7 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 			continue
 		case l.lease[j] > d.now && rose > pushed:
 			l.pushes = 0
-		case l.lease[j] <= d.now && d.now-max(rose, pushed) >= wait+slot*quiet:
+		case l.lease[j] <= d.now && d.now-max(rose, pushed) >= wait+d.turn(l, stream, quiet):
 			l.pushes++
 		default:
 			continue
@@ -209,10 +209,11 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 	}
 }
 
-// pushSlot gives the holder's turn: one of a few, another one for each peer
-// and stream.
-func (d *Delta) pushSlot(l *link, stream member.ID) time.Duration {
-	return time.Duration((uint64(d.cfg.Self)*7 + uint64(l.peer)*3 + uint64(stream)) % pushSlots)
+// turn gives how long this holder lets others go first: another time for each
+// peer and stream.
+func (d *Delta) turn(l *link, stream member.ID, quiet time.Duration) time.Duration {
+	slot := (uint64(d.cfg.Self)*7 + uint64(l.peer)*3 + uint64(stream)) % pushSlots
+	return time.Duration(slot) * quiet
 }
 
 // mustRelay says whether rows of others should go to the peer with this tick.

@@ -36,7 +36,8 @@ func (s *stream) find(have uint64) uint64 {
 	}))
 }
 
-// stash keeps a batch beyond a gap and says whether there was room for it.
+// stash keeps a batch beyond a gap if there is room, and says whether it took
+// this one, and whether it has one like it now.
 func (s *stream) stash(b *protocol.Batch, bytesMax int) (kept, known bool) {
 	at := sort.Search(len(s.ahead), func(i int) bool { return s.ahead[i].Seq >= b.Seq })
 	if at < len(s.ahead) && s.ahead[at].Seq == b.Seq {

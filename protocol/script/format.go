@@ -152,7 +152,10 @@ func (w *world) status(n *node, known bool) {
 		on   bool
 		name string
 	}{
-		{s.Agreed, "agreed"}, {s.Reader, "reader"}, {s.Complete, "complete"}, {s.Done, "done"},
+		{s.Agreed, "agreed"},
+		{s.Reader, "reader"},
+		{s.Complete, "complete"},
+		{s.Done, "done"},
 		{s.Refused > 0, fmt.Sprintf("refused %d", s.Refused)},
 	} {
 		if flag.on {

@@ -89,6 +89,7 @@ func Fold(prefix *protocol.Summary, next *protocol.Batch) {
 func Run(t *testing.T, dir string, build func(Member) protocol.Reducer) {
 	t.Helper()
 	datadriven.Walk(t, dir, func(t *testing.T, path string) {
+		t.Helper()
 		w := &world{build: build}
 		datadriven.RunTest(t, path, func(t *testing.T, line *datadriven.TestData) string {
 			t.Helper()

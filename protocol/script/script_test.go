@@ -36,6 +36,7 @@ func (p *parrot) Step(e protocol.Event) protocol.Effects {
 		if p.greedy {
 			p.held = p.effects.Release
 		}
+	default: // it has neither timers nor links
 	}
 	return p.effects
 }
