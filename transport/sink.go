@@ -3,8 +3,8 @@ package transport
 import "net"
 
 const (
-	// writeBytesMax is what one system call writes at most: twice the rate of
-	// 64 KiB, as larger ones do not improve on it.
+	// writeBytesMax is what one system call writes at most: half as fast again
+	// as 64 KiB at a time.
 	writeBytesMax = 256 << 10
 	// writePiecesMax is how many pieces of memory one system call gathers.
 	writePiecesMax = 512

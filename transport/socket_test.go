@@ -116,11 +116,11 @@ func TestMembersOnRealSockets(t *testing.T) {
 		expect(t, b.numbers, number)
 		expect(t, a.numbers, number)
 	}
+	b.stop()
+	expect(t, a.down, 1)
 	if stats := a.Stats()[0]; stats.SentFrames != 20 || stats.SentBytes < 20*900_000 || stats.SentBatchBytes < 20*900_000 {
 		t.Fatalf("statistics: %+v", stats)
 	}
-	b.stop()
-	expect(t, a.down, 1)
 	listener, err := net.Listen("tcp", list[1].Address())
 	if err != nil {
 		t.Fatal(err)

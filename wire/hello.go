@@ -27,7 +27,7 @@ type Hello struct {
 	From     member.ID       // who dials
 	To       member.ID       // who is meant
 	Identity member.Identity // the life of From
-	Session  uint64          // of the messages that will follow
+	Session  uint64          // of the connection; rises with each hello and each life of From
 	SendLeft time.Duration   // until From's send phase ends
 	// GraceLeft is how long until From's grace phase ends, its deadline.
 	GraceLeft time.Duration
