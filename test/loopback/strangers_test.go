@@ -36,7 +36,7 @@ func strangers() map[string]func(conn net.Conn) {
 	return map[string]func(conn net.Conn){
 		"garbage": func(conn net.Conn) {
 			noise := make([]byte, 64<<10)
-			rand.NewChaCha8([32]byte{1}).Read(noise)
+			_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
 			_, _ = conn.Write(noise)
 		},
 		"half a frame": func(conn net.Conn) {
@@ -190,21 +190,25 @@ func startNodes(t *testing.T, count int, arguments ...string) []*node {
 	return nodes
 }
 
-// freePorts gives ports on which nobody listens at the moment.
+// freePorts gives ports on which nobody listens at the moment. All are taken
+// before the first is free again, or one could be given twice.
 func freePorts(t *testing.T, count int) []int {
 	t.Helper()
 	ports := make([]int, count)
-	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	listeners := make([]net.Listener, count)
+	for i := range listeners {
+		var err error
+		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			t.Fatal(err)
 		}
-		defer listener.Close()
+	}
+	for i, listener := range listeners {
 		address, ok := listener.Addr().(*net.TCPAddr)
 		if !ok {
 			t.Fatalf("%v is no TCP address", listener.Addr())
 		}
 		ports[i] = address.Port
+		_ = listener.Close()
 	}
 	return ports
 }
