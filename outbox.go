@@ -12,7 +12,7 @@ import (
 const (
 	// readyBatchesMax is how many closed batches wait for the loop. It is
 	// enough to keep the loop busy while whoever fills them does not run.
-	readyBatchesMax = 16
+	readyBatchesMax = 4
 	// outBufferBytes is the size of the buffers that own batches lie in.
 	outBufferBytes = 256 << 10
 	// outBuffersKept is how many free buffers are kept for the next batches.

@@ -6,10 +6,9 @@ import "time"
 type confirmation struct {
 	bytes  int    // of own batches that it holds
 	number uint64 // of the next own batch in the log
-	at     time.Duration
 
-	rate      float64 // bytes per second; 0: not measured
-	since     time.Duration
+	rate      float64       // bytes per second; 0: not measured
+	since     time.Duration // when the present measurement began; 0: none is on
 	sinceSize int
 }
 
@@ -36,37 +35,42 @@ func (d *Delta) confirm(l *link) {
 		c.number++
 	}
 	if c.bytes > before {
-		d.rate(l, before)
-		c.at = d.now
+		d.rate(c, before, l.window/2, max(rateFor, l.srtt))
 	}
 }
 
 // rateFor is the shortest time over which a rate is measured.
-const rateFor = 20 * time.Millisecond
+const rateFor = 50 * time.Millisecond
 
-func (d *Delta) rate(l *link, before int) {
-	c := &l.confirmed
-	if d.now-c.at > absentAfter || c.since == 0 {
-		c.since, c.sinceSize = d.now, before // it was away or idle: measure from here
+// rate measures how fast a member takes the own batches. As long as more than
+// a little waits for it, that is what the way to it can carry; otherwise it
+// could carry more. A period is at least a round trip: acknowledgements come in
+// bunches.
+func (d *Delta) rate(c *confirmation, before, little int, period time.Duration) {
+	if c.since == 0 {
+		c.since, c.sinceSize = max(d.now, 1), before
 		return
 	}
 	passed := d.now - c.since
-	if passed < rateFor {
+	if passed < period {
 		return
 	}
 	sample := float64(c.bytes-c.sinceSize) / passed.Seconds()
-	if d.own.appended-c.bytes > l.window/2 && c.rate > 0 {
-		c.rate += (sample - c.rate) / 4
+	waiting := d.own.appended - c.bytes
+	if waiting > little && c.rate > 0 {
+		c.rate += (sample - c.rate) * min(1, passed.Seconds()/(2*period.Seconds()))
 	} else {
 		c.rate = max(c.rate, sample)
 	}
 	c.since, c.sinceSize = d.now, c.bytes
+	if waiting == 0 {
+		c.since = 0 // idle from here on: that says nothing
+	}
 }
 
 const (
-	absentAfter  = 500 * time.Millisecond // without progress for so long a member is absent
-	aheadOfSend  = 256 << 10              // bytes that may wait to be sent to a peer that is there
-	backlogFloor = 256 << 10              // bytes that may always wait
+	aheadOfSend  = 256 << 10 // bytes that may wait to be sent to a peer that is there
+	backlogFloor = 64 << 10  // bytes that may always wait
 )
 
 // Room gives the bytes that may be submitted now. A peer that is there limits
@@ -94,7 +98,9 @@ func (d *Delta) backlogMax(l *link, share int) int {
 	if d.cfg.DrainFor > 0 && c.rate > 0 {
 		most = min(most, max(backlogFloor, int(c.rate*d.cfg.DrainFor.Seconds())))
 	}
-	if l.up && d.hears(l) && (d.own.appended == c.bytes || d.now-c.at <= absentAfter) {
+	// Who was not measured yet may turn out to be slow.
+	unknown := l.everHeard && c.rate == 0 || !l.everHeard && d.now < d.cfg.FirstContactWait
+	if l.up && d.hears(l) || unknown {
 		most = min(most, l.window+aheadOfSend)
 	}
 	return most

@@ -13,7 +13,7 @@ const (
 	windowBytesFirst = 256 << 10              // in flight to a peer that was not measured yet
 	windowBytesMin   = 32 << 10               // in flight to the slowest peer
 	windowBytesNear  = 512 << 10              // more than that only where distance, not queueing, makes a round trip long
-	roundTripCalm    = 200 * time.Millisecond // a longer round trip means that queues fill: the window halves
+	roundTripCalm    = 200 * time.Millisecond // more than that over the shortest round trip means that queues fill: the window halves
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
 	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
 	retiredFor       = 2 * time.Second        // for so long messages of a replaced life are taken for late ones
@@ -248,11 +248,11 @@ func (d *Delta) measure(l *link, sample time.Duration, size int) {
 		most = min(most, windowBytesNear)
 	}
 	switch {
-	case sample > roundTripCalm && d.now-l.windowedAt > sample:
+	case sample-l.shortest > roundTripCalm && d.now-l.windowedAt > sample:
 		l.window, l.windowedAt = max(windowBytesMin, l.window/2), d.now
 	case l.window > most && d.now-l.windowedAt > sample:
 		l.window, l.windowedAt = max(most, l.window/2), d.now
-	case sample <= roundTripCalm/2 && l.blocked && l.window < most:
+	case sample-l.shortest <= roundTripCalm/2 && l.blocked && l.window < most:
 		l.window = min(l.window+size, most)
 		l.blocked = false
 	}

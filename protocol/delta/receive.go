@@ -81,7 +81,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 // returned tries at once what a silent peer may have missed. What was pushed
 // to it unasked ends: it can ask again.
 func (d *Delta) returned(l *link) {
-	l.backoff = 0
+	l.backoff, l.confirmed.since = 0, 0
 	for stream := range l.pushedAt {
 		l.lease[stream], l.pushedAt[stream] = 0, 0
 	}
