@@ -67,7 +67,7 @@ func New(header trace.Header, numbers Numbers) *Judge {
 // Tell judges an event.
 func (j *Judge) Tell(e *trace.Event) {
 	if e.Kind == trace.Append {
-		j.past.members[e.Member].rebind(e)
+		j.past.rebind(e)
 	}
 	for _, apply := range j.rules[e.Kind] {
 		apply(e)

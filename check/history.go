@@ -25,8 +25,10 @@ type history struct {
 // witness is one member as its own events show it.
 type witness struct {
 	running    bool
+	opening    bool // nothing happened in this life yet but taking up the journal
 	identity   member.Identity
 	identities int // that the place had so far
+	startedAt  time.Duration
 
 	writers   []member.Identity // of each stream, whose entries are held; 0: none yet
 	held      []uint64          // entries of each stream held by the life with this data
@@ -88,6 +90,7 @@ func (h *history) reset(header trace.Header) {
 // note takes an event into the history, after all rules have seen it.
 func (h *history) note(e *trace.Event) {
 	m := &h.members[e.Member]
+	m.opening = m.opening && (e.Kind == trace.Append || e.Kind == trace.Recover || e.Kind == trace.Reset)
 	switch e.Kind {
 	case trace.Start:
 		m.start(e)
@@ -132,7 +135,7 @@ const (
 )
 
 func (m *witness) start(e *trace.Event) {
-	m.running = true
+	m.running, m.opening, m.startedAt = true, true, e.At
 	if m.identity != e.Identity {
 		if m.identities > 0 {
 			m.past = append(m.past, pastLife{m.identity, slices.Clone(m.held)})
@@ -152,6 +155,9 @@ func (m *witness) start(e *trace.Event) {
 
 func (m *witness) regain(e *trace.Event) {
 	m.disown(e)
+	if !m.opening {
+		m.published[e.Stream] = clock.Mark{} // what was said before may have been about another life
+	}
 	if e.Have > m.held[e.Stream] {
 		m.writers[e.Stream] = 0 // of whichever life counts
 	}
@@ -177,15 +183,18 @@ func (m *witness) discard(stream member.ID, have uint64) {
 
 // rebind forgets a stream whose entries turn out to be of another life of its
 // origin than the one that counts, or that begins anew before anything settled.
-func (m *witness) rebind(e *trace.Event) {
-	anew := e.Seq == 1 && m.position == 0 && e.Stream != e.Member
-	if m.writers[e.Stream] == e.Identity && !anew {
-		return
-	}
-	if m.writers[e.Stream] != 0 {
-		m.discard(e.Stream, 0)
-	}
+func (h *history) rebind(e *trace.Event) {
+	m := &h.members[e.Member]
+	before := m.writers[e.Stream]
 	m.writers[e.Stream] = e.Identity
+	early := m.position == 0 && (e.Stream != e.Member || e.Identity != m.identity)
+	switch {
+	case before != 0 && before != e.Identity, early && e.Seq == 1:
+		m.discard(e.Stream, 0)
+		m.writers[e.Stream] = e.Identity
+	case early && before == 0 && h.members[e.Stream].identities > 1:
+		m.published[e.Stream] = clock.Mark{} // that was about another life
+	}
 }
 
 func (h *history) noteAppend(m *witness, e *trace.Event) {
@@ -264,8 +273,10 @@ func (h *history) heldBy(place int, stream member.ID) uint64 {
 // member holds.
 func (h *history) heldOf(m *witness, origin int) *stream {
 	s := &h.streams[origin]
-	if known := s.of(m.writers[origin]); known != nil {
-		return known
+	for _, identity := range []member.Identity{m.writers[origin], h.counted[origin]} {
+		if known := s.of(identity); known != nil && identity != 0 {
+			return known
+		}
 	}
 	longest := s
 	for i := range s.older {

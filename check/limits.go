@@ -7,12 +7,12 @@ import (
 	"chatterbox/trace"
 )
 
-// withinLimits: batches in memory, batches of a message, and what is on its
-// way to a silent peer stay within the limits that the header names.
+// withinLimits: batches in memory, and what is on its way to a member that does
+// not run, stay within the limits that the header names.
 func withinLimits(c *court) rule {
 	header := &c.past.header
 	n := len(c.past.members)
-	silent := make([]silence, n*n)
+	vain := make([]silence, n*n)
 	return func(e *trace.Event) {
 		switch e.Kind {
 		case trace.Sample:
@@ -20,21 +20,27 @@ func withinLimits(c *court) rule {
 				c.violated(e, "keeps %d bytes of batches, at most %d are allowed", e.Bytes, limit)
 			}
 		case trace.Start:
-			clear(silent[int(e.Member)*n : (int(e.Member)+1)*n])
-		case trace.Receive:
-			silent[int(e.Member)*n+int(e.Peer)].bytes = 0
+			for k := range n {
+				vain[k*n+int(e.Member)] = silence{}
+				vain[int(e.Member)*n+k] = silence{}
+			}
 		case trace.Push:
-			c.judgePush(e, &silent[int(e.Member)*n+int(e.Peer)])
+			if !c.past.members[e.Peer].running {
+				c.judgePush(e, &vain[int(e.Member)*n+int(e.Peer)])
+			}
 		}
 	}
 }
 
-// silence is what was sent to a peer since it was last heard.
+// silence is what was sent to a member since it stopped.
 type silence struct {
 	bytes uint64
 	tops  map[member.ID]uint64 // of each stream the last entry ever sent
 }
 
+// judgePush counts what is sent in vain. Besides a window it may be as much
+// again: what arrived before the member stopped may be acknowledged through
+// others.
 func (c *court) judgePush(e *trace.Event, s *silence) {
 	if s.tops == nil {
 		s.tops = map[member.ID]uint64{}
@@ -46,8 +52,8 @@ func (c *court) judgePush(e *trace.Event, s *silence) {
 	s.tops[e.Stream] = last
 	s.bytes += e.Bytes
 	limit := c.past.header.WindowBytesMax
-	if limit > 0 && s.bytes > uint64(limit)+uint64(c.past.header.MessageBytesMax) {
-		c.violated(e, "has sent %d bytes of new batches to member %d since it heard of it, at most %d are allowed", s.bytes, e.Peer, limit)
+	if limit > 0 && s.bytes > 2*uint64(limit)+uint64(c.past.header.MessageBytesMax) {
+		c.violated(e, "has sent %d bytes of new batches to member %d since that stopped, at most %d are allowed", s.bytes, e.Peer, 2*limit)
 	}
 }
 
@@ -60,29 +66,52 @@ const silentKeepAlives = 3
 func noEarlyResend(c *court) rule {
 	n := len(c.past.members)
 	ways := make([]way, n*n)
+	renewals := make([]int, n) // how often each member began anew
 	return func(e *trace.Event) {
 		w := &ways[int(e.Member)*n+int(e.Peer)]
 		switch e.Kind {
 		case trace.Start:
 			clear(ways[int(e.Member)*n : (int(e.Member)+1)*n])
+			for k := range n {
+				ways[k*n+int(e.Member)] = way{}
+			}
+		case trace.Recover:
+			renewals[e.Member]++ // with a snapshot, too
 		case trace.Up, trace.Down:
-			*w = way{session: w.session}
+			*w = w.anew()
 		case trace.Receive:
-			if e.Session>>32 != w.session>>32 || e.At-w.heard > silentKeepAlives*c.past.header.KeepAliveNs {
-				*w = way{session: e.Session}
+			long := e.At-w.heard > silentKeepAlives*c.past.header.KeepAliveNs
+			if long || e.Identity != w.identity || e.Session>>32 != w.session>>32 || w.renewals != renewals[e.Peer] {
+				*w = way{identity: e.Identity, session: e.Session, renewals: renewals[e.Peer]}
 			}
 			w.heard = e.At
 		case trace.Push:
-			w.push(c, e)
+			if m := &c.past.members[e.Peer]; m.identities <= 1 || e.At > m.startedAt+strangerFor {
+				w.push(c, e)
+			}
 		}
 	}
 }
 
+// strangerFor is how long after its start a life without data may be a
+// stranger: members hear of it at different times, also through others, and
+// each time begin anew.
+const strangerFor = 2 * time.Second
+
 // way is what was sent from a member to a peer within the last tick.
 type way struct {
-	session uint64
-	heard   time.Duration // of the peer
-	recent  []sending
+	identity member.Identity
+	session  uint64
+	renewals int           // of the peer
+	heard    time.Duration // of the peer
+	recent   []sending
+}
+
+// anew gives the way as it is with a fresh link.
+func (w *way) anew() way {
+	fresh := *w
+	fresh.recent = fresh.recent[:0]
+	return fresh
 }
 
 type sending struct {

@@ -25,7 +25,7 @@ func (w *world) demand() {
 	c, s := &w.config, &w.shape
 	w.header = trace.Header{
 		Trace: trace.Version, Protocol: c.Protocol, Seed: c.Seed, Numbers: true, Journal: s.Journal,
-		TickNs: s.Tick, KeepAliveNs: keepAlive(c.Members),
+		TickNs: w.shortest(s.Tick), KeepAliveNs: w.shortest(keepAlive(c.Members)),
 		LogBytesMax: s.MemoryBytesMax, MessageBytesMax: s.MessageBytesMax, WindowBytesMax: s.WindowBytesMax,
 	}
 	for _, m := range w.list {
@@ -41,6 +41,18 @@ func (w *world) demand() {
 	if w.header.Progress && w.allWell(w.schedule.Last()) {
 		w.healAt = max(w.schedule.Last(), 1)
 	}
+}
+
+// shortest gives how short a time of the members may be in true time, for
+// their clocks may go fast.
+func (w *world) shortest(d time.Duration) time.Duration {
+	fastest := 1.0
+	for _, e := range w.schedule.Members() {
+		if e.Action == failure.Clock {
+			fastest = max(fastest, e.Speed)
+		}
+	}
+	return time.Duration(float64(d) / fastest)
 }
 
 // window is a part of a run.

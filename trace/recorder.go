@@ -68,9 +68,22 @@ func (r *Recorder) Start(identity member.Identity, life uint64, recovered *proto
 		copy(r.trimmed, recovered.Base.Have)
 		r.reset(&recovered.Base, ResetOwn)
 	}
+	r.appendAgain(recovered)
+}
+
+// appendAgain tells the batches that a journal gave back, but for those of
+// lives that turned out not to count.
+func (r *Recorder) appendAgain(recovered *protocol.Recovered) {
+	have := make([]uint64, len(r.published))
+	copy(have, recovered.Base.Have)
 	for i := range recovered.Batches {
-		r.append(&recovered.Batches[i])
-		r.tell()
+		b := &recovered.Batches[i]
+		bound := int(b.Origin) >= len(recovered.Binding) || recovered.Binding[b.Origin] == 0 || recovered.Binding[b.Origin] == b.Identity
+		if bound && b.Seq == have[b.Origin]+1 {
+			have[b.Origin] = b.Last()
+			r.append(b)
+			r.tell()
+		}
 	}
 }
 
