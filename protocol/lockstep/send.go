@@ -22,10 +22,12 @@ func (l *Lockstep) onTick() {
 }
 
 // listen notices whom this member hears. That it does not hear somebody any
-// more is news: others may have to pass on what it misses.
+// more, or only a life without data, is news: others may have to pass on what
+// it misses.
 func (l *Lockstep) listen() {
 	for id := range l.peers {
-		switch heard := l.heard(&l.peers[id]); {
+		p := &l.peers[id]
+		switch heard := l.heard(p) && !p.visited; {
 		case heard == l.hears.Has(member.ID(id)):
 			continue
 		case heard:
