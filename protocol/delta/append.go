@@ -126,7 +126,9 @@ func (d *Delta) hold(b *protocol.Batch) {
 	*s.log.push() = *b
 	s.last = b.Time
 	d.logBytes += b.Size()
-	d.fx.Append = append(d.fx.Append, *b)
+	if d.mutant != mutant.AckBeforeDurable || d.writes(b.Origin) {
+		d.fx.Append = append(d.fx.Append, *b)
+	}
 	d.clockAtLeast(b.Time)
 	d.raise(b.Origin, clock.Mark{Have: b.Last(), Promise: b.Time})
 }

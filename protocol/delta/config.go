@@ -48,6 +48,9 @@ type Config struct {
 	// MessageBytesMax bounds the batches of one message. Default 64 KiB; a
 	// larger batch goes alone.
 	MessageBytesMax int
+	// TrimNoticeBytes is how much is trimmed before the journal is told that it
+	// may forget it. Default 8 MiB: each notice is a record of its own.
+	TrimNoticeBytes int
 	// AheadBytesMax bounds what of one stream is kept beyond a gap. Default
 	// WindowBytesMax.
 	AheadBytesMax int
@@ -60,6 +63,7 @@ func (c Config) withDefaults() Config {
 	set(&c.MemoryBytesMax, 192<<20)
 	set(&c.WindowBytesMax, 4<<20)
 	set(&c.MessageBytesMax, 64<<10)
+	set(&c.TrimNoticeBytes, 8<<20)
 	set(&c.AheadBytesMax, c.WindowBytesMax)
 	set(&c.Life, 1)
 	return c

@@ -331,7 +331,7 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 	d.changes++
 	target.stamps[mark.Stream] = d.changes
 	target.rose[mark.Stream] = d.now
-	if finite {
+	if finite && d.mutant != mutant.ClockMergeOmitted {
 		d.clock.Merge(mark.Promise)
 		d.reserve()
 	}

@@ -280,7 +280,7 @@ func (d *Delta) Status() protocol.Status {
 	s := protocol.Status{
 		Self: d.cfg.Self, Horizon: d.mine.marks.Horizon(), Settled: d.settled, Stable: d.stable,
 		Agreed: d.agreed, Reader: d.reader, LogBytes: d.logBytes,
-		Held: append(clock.Vector(nil), d.mine.marks...), Known: make([]clock.Vector, d.cfg.Members), Heard: make([]bool, d.cfg.Members),
+		Held: append(clock.Vector(nil), d.mine.marks...), Trimmed: append([]uint64(nil), d.base.Have...), Known: make([]clock.Vector, d.cfg.Members), Heard: make([]bool, d.cfg.Members),
 		Refused: d.counts.refused, CopiesIn: d.counts.copies, AppendsIn: d.counts.appends,
 	}
 	for k, r := range d.rows {

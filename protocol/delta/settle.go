@@ -10,9 +10,6 @@ import (
 	"chatterbox/protocol/mutant"
 )
 
-// trimNotice is how many bytes are trimmed before the journal is told.
-const trimNotice = 8 << 20
-
 // settle delivers what nothing earlier can precede any more: all batches up to
 // the lowest promise of the own row, in order. Before all members agreed on
 // who writes where, that set is not fixed yet.
@@ -119,7 +116,7 @@ func (d *Delta) trim() {
 		d.drop(stream)
 	}
 	d.base.Time = limit
-	if d.cfg.Durable && d.trimmed >= trimNotice {
+	if d.cfg.Durable && d.trimmed >= d.cfg.TrimNoticeBytes {
 		d.fx.Base, d.trimmed = &d.base, 0
 	}
 }
