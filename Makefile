@@ -1,7 +1,7 @@
 # One target per need; `make` alone lists them.
 TOOLS = PATH="$$(.ci/tools $(1)):$$PATH"
 
-.PHONY: help build test race fuzz lint format processes demo ci
+.PHONY: help build test race fuzz lint format processes bench demo ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,10 +22,14 @@ lint: ## go vet and golangci-lint
 	.ci/run vet lint
 
 format: ## format all files
-	$(TOOLS) gofumpt -w .
+	$(call TOOLS) gofumpt -w .
 
 processes: ## tests on real processes in network namespaces (root, nftables, iproute2)
 	go test -count=1 -v ./test/...
+
+bench: ## every benchmark six times into bench.txt, and its summary by benchstat
+	go test -run '^$$' -bench . -benchmem -count 6 ./... | tee bench.txt
+	$(call TOOLS,bench) benchstat bench.txt
 
 demo: ## five members, one cut, one heal
 	go run ./cmd/chatterbox demo
