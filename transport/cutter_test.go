@@ -122,10 +122,14 @@ func TestCuttingInChunksGivesTheSameMessages(t *testing.T) {
 
 func FuzzCutter(f *testing.F) {
 	for seed := range uint64(4) {
-		f.Add(drawStream(rand.New(rand.NewPCG(seed, 0)), 8, 3000), seed)
+		f.Add(drawStream(rand.New(rand.NewPCG(seed, 0)), 6, 100), seed)
 	}
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 1, 2, 3}, uint64(1))
-	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) { sameCut(t, stream, bufferBytesMin, seed) })
+	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
+		if len(stream) < 4<<10 { // the small buffer has many ends in that
+			sameCut(t, stream, 128, seed)
+		}
+	})
 }
 
 func TestLargeFrameTakesMemoryOnlyAsItArrives(t *testing.T) {
