@@ -147,6 +147,7 @@ const (
 // fewCopies: what members send is little more than what others lack.
 func fewCopies(c *court) rule {
 	var sent, needed uint64
+	judged := c.past.header.Healthy
 	return func(e *trace.Event) {
 		switch {
 		case e.Kind == trace.Push:
@@ -154,8 +155,8 @@ func fewCopies(c *court) rule {
 		case e.Kind == trace.Append && e.Stream == e.Member:
 			needed += e.Count * uint64(len(c.past.members)-1)
 		case e.Kind == trace.Phase && e.Note == PhaseHeal:
-			sent, needed = 0, c.past.lacking()
-		case e.Kind == trace.Phase && e.Note == PhaseEnd:
+			sent, needed, judged = 0, c.past.lacking(), true
+		case e.Kind == trace.Phase && e.Note == PhaseEnd && judged:
 			c.judgeCopies(e, sent, needed)
 		}
 	}
@@ -165,9 +166,6 @@ func (c *court) judgeCopies(e *trace.Event, sent, needed uint64) {
 	factor := copiesAfterHeal
 	if c.past.header.Healthy {
 		factor = copiesHealthy
-	}
-	if !c.past.header.Healthy && !c.past.header.Progress {
-		return
 	}
 	if float64(sent) > float64(needed)*factor+copiesAllowance {
 		c.violated(e, "members sent %d copies of entries where %d were needed", sent, needed)
