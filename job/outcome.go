@@ -159,8 +159,10 @@ func (r *run) reason(id int, status *protocol.Status) string {
 	switch {
 	case id == int(r.cfg.Node.Self) && status.Reader:
 		return name + " (this member): came back without its data, so its earlier stream has no end"
-	case id == int(r.cfg.Node.Self):
+	case id == int(r.cfg.Node.Self) && r.own.Load() > held:
 		return name + " (this member): own entries still wait for room, for peers do not take theirs, so its stream has no end yet"
+	case id == int(r.cfg.Node.Self):
+		return name + " (this member): its own stream could not be closed in time"
 	case status.Heard[id]:
 		return name + ": is heard, but its stream has not arrived in full; " + entries
 	case r.heard[id] == 0 && held == 0:

@@ -24,7 +24,7 @@ func (r *run) send(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(r.phases.sending, cancel)()
 	numbers, err := r.numbers(ctx)
-	if err != nil {
+	if err != nil || r.phases.phase() != PhaseSend {
 		return nil // it ended before it began
 	}
 	recovered := r.own.Load()

@@ -79,17 +79,14 @@ func isLoopback(host string) bool {
 
 // Run runs the member to its tuple.
 func (c *nodeCommand) Run(console *console) error {
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(interrupts)
 	listener, err := listen(c.members[c.self])
 	if err != nil {
 		return err
 	}
-	if err := limitMemory(); err != nil {
-		return err
-	}
-	interrupts := make(chan os.Signal, 2)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(interrupts)
-
+	limitMemory()
 	cfg := c.job(console, listener)
 	cfg.Interrupt = interrupts
 	watch, stop := c.watch(console)
@@ -131,11 +128,10 @@ func listen(self member.Member) (net.Listener, error) {
 const memoryLimitBytes = 256 << 20
 
 // limitMemory sets the limit, unless the environment has set another one.
-func limitMemory() error {
+func limitMemory() {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(memoryLimitBytes)
 	}
-	return nil
 }
 
 // job makes the run of the flags.

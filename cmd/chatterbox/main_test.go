@@ -1,0 +1,191 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"chatterbox/check"
+	"chatterbox/member"
+	"chatterbox/trace"
+	"chatterbox/workload"
+)
+
+// TestMain makes this test binary the program itself when a script runs
+// chatterbox, and also when the program starts itself for its members.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"chatterbox": main})
+}
+
+// TestScripts runs what users type, with real processes; each file of testdata
+// is one story.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": scriptStatus,
+			"ports":  scriptPorts,
+			"listen": scriptListen,
+			"await":  scriptAwait,
+			"json":   scriptJSON,
+			"judge":  scriptJudge,
+		},
+	})
+}
+
+// scriptStatus runs a program and demands its exit status: status N program
+// [args...]. What it printed can be looked at as after exec.
+func scriptStatus(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var exit *exec.ExitError
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// scriptPorts finds free ports and names them: ports A B C sets $A, $B, $C.
+func scriptPorts(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer listener.Close() //nolint:errcheck // free again for the program
+		ts.Setenv(name, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	}
+}
+
+// scriptListen keeps a port taken to the end of the script: listen A sets $A.
+func scriptListen(ts *testscript.TestScript, _ bool, names []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = listener.Close() })
+	ts.Setenv(names[0], strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+}
+
+// awaitMax is how long a program may take to listen.
+const awaitMax = 10 * time.Second
+
+// scriptAwait waits until somebody listens on each of the ports.
+func scriptAwait(ts *testscript.TestScript, _ bool, ports []string) {
+	deadline := time.Now().Add(awaitMax)
+	for _, port := range ports {
+		for {
+			conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+			if err == nil {
+				_ = conn.Close()
+				break
+			}
+			if time.Now().After(deadline) {
+				ts.Fatalf("nobody listens on %s: %v", port, err)
+			}
+		}
+	}
+}
+
+// scriptJSON demands values of a JSON object in a file: json FILE path=value...
+// A path is keys and indices with points between; a value is JSON, and * is
+// anything that is there.
+func scriptJSON(ts *testscript.TestScript, _ bool, args []string) {
+	var object any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &object))
+	for _, demand := range args[1:] {
+		path, want, _ := strings.Cut(demand, "=")
+		value, err := dig(object, strings.Split(path, "."))
+		ts.Check(err)
+		got, err := json.Marshal(value)
+		ts.Check(err)
+		if want != "*" && string(got) != want {
+			ts.Fatalf("%s is %s, want %s", path, got, want)
+		}
+	}
+}
+
+func dig(value any, path []string) (any, error) {
+	for _, key := range path {
+		switch inner := value.(type) {
+		case map[string]any:
+			if _, ok := inner[key]; !ok {
+				return nil, fmt.Errorf("no %q in %v", key, inner)
+			}
+			value = inner[key]
+		case []any:
+			index, err := strconv.Atoi(key)
+			if err != nil || index >= len(inner) {
+				return nil, fmt.Errorf("no element %q of %d", key, len(inner))
+			}
+			value = inner[index]
+		default:
+			return nil, fmt.Errorf("%q asked of %v", key, value)
+		}
+	}
+	return value, nil
+}
+
+// scriptJudge reads a trace and demands that none of the named checks is
+// violated, and that it has events of some kinds: judge FILE kind...
+func scriptJudge(ts *testscript.TestScript, _ bool, args []string) {
+	file, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer file.Close() //nolint:errcheck // only read
+	reader, err := trace.NewReader(file)
+	ts.Check(err)
+	judge := check.New(reader.Header(), numbersOf(reader.Header()))
+	seen := map[string]bool{}
+	var event trace.Event
+	for err = reader.Next(&event); err == nil; err = reader.Next(&event) {
+		seen[event.Kind.String()] = true
+		judge.Tell(&event)
+	}
+	if !errors.Is(err, io.EOF) {
+		ts.Fatalf("%v", err)
+	}
+	for _, violation := range judge.Violations() {
+		if !slices.Contains(pacing(), violation.Check) {
+			ts.Fatalf("%v", violation)
+		}
+	}
+	for _, kind := range args[1:] {
+		if !seen[kind] {
+			ts.Fatalf("the trace has no event of kind %q", kind)
+		}
+	}
+}
+
+// pacing names the checks that a busy machine may break, on which a process
+// can stand still for longer than any time-out.
+func pacing() []string { return []string{"no-early-resend", "few-copies", "settles-in-time", "quiet-end"} }
+
+// numbersOf draws the numbers of a run again.
+func numbersOf(header trace.Header) check.Numbers {
+	drawn := make([][]uint64, len(header.Members))
+	streams := make([]*workload.Numbers, len(header.Members))
+	for i := range streams {
+		streams[i] = workload.NewNumbers(header.Seed, i)
+	}
+	return func(origin member.ID, seq uint64) uint64 {
+		for uint64(len(drawn[origin])) < seq {
+			drawn[origin] = append(drawn[origin], streams[origin].Next())
+		}
+		return drawn[origin][seq-1]
+	}
+}
