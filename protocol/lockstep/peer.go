@@ -40,6 +40,11 @@ type view struct {
 // life counts the starts of the identity; what an earlier one said is void.
 func (v *view) life() uint64 { return v.session >> 32 }
 
+// outlived says whether a message is of an earlier session of the same life.
+func (v *view) outlived(m *protocol.Message) bool {
+	return v.identity == m.Identity && m.Session < v.session
+}
+
 // link is the way to a peer, and what was said on it.
 type link struct {
 	up, reliable bool

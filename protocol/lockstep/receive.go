@@ -43,15 +43,15 @@ func (l *Lockstep) admit(m *protocol.Message) *view {
 	if int(m.From) >= len(l.peers) || m.From == l.config.Self || m.Identity == 0 {
 		return nil
 	}
-	l.learnBinding(m)
 	p := &l.peers[m.From]
+	if p.bound.outlived(m) || p.guest.outlived(m) {
+		return nil
+	}
+	l.learnBinding(m)
 	visited := m.Identity != l.binding[m.From]
 	v := &p.bound
 	if visited {
 		v = &p.guest
-	}
-	if v.identity == m.Identity && m.Session < v.session {
-		return nil
 	}
 	if v.identity != m.Identity || m.Session>>32 != v.life() {
 		*v = view{identity: m.Identity, marks: make(clock.Vector, l.config.Members)}
@@ -70,12 +70,14 @@ func (l *Lockstep) learnBinding(m *protocol.Message) {
 		known = nil
 	}
 	changed := false
-	if self := l.config.Self; known != nil && known[self] != 0 && known[self] != l.binding[self] && !l.agreed {
-		l.becomeReader(known[self])
-		changed = true
-	}
-	if m.Agreed && known.Complete() && !l.agreed && known != nil {
-		changed = l.adoptBinding(known) || changed
+	if known != nil && !l.agreed {
+		if owner := known[l.config.Self]; owner != 0 && owner != l.config.Identity && !l.reader {
+			l.becomeReader(owner)
+			changed = true
+		}
+		if m.Agreed && known.Complete() {
+			changed = l.adoptBinding(known) || changed
+		}
 	}
 	changed = l.binding.Merge(known) || changed
 	if l.binding[m.From] == 0 {
