@@ -4,9 +4,13 @@
 // A [Plan] says what to measure. [Run] starts one process a member and puts
 // the same [Load] on them in several rounds, one measurement after the other:
 // Limit and Raw (the same bytes through the same sockets without a protocol),
-// Ordered (chatterbox itself) and Ping (a raw round trip at the same pace). A
-// process is a [Member]: it is told what to do on stdin and answers on stdout,
-// a JSON line each. [Report] is what came of it.
+// Ordered (chatterbox itself), Ping (a raw round trip at the same pace) and,
+// for lockstep, Trips. A process is a [Member]: it is told what to do on stdin
+// and answers on stdout, a JSON line each. [Report] is what came of it; a
+// [Condition] is demanded of it.
+//
+// Other systems are measured in the same way: a [Measure] of their own is
+// given to Member, and its mode to Run.
 package bench
 
 import (
@@ -24,6 +28,7 @@ const (
 	Raw     Mode = "raw"     // frames to all others, read and discarded
 	Ordered Mode = "ordered" // chatterbox: from Broadcast to ordered delivery
 	Ping    Mode = "ping"    // a raw TCP ping-pong between two of the processes at the same pace
+	Trips   Mode = "trips"   // one entry of each member at a time, and its raw round trip to all peers
 )
 
 const (
@@ -34,7 +39,9 @@ const (
 	roundsMax        = 100
 	frameBytes       = 64 << 10  // of a frame of limit and raw, and of a read
 	frameHeaderBytes = 8         // length and entry size
-	logBytes         = 128 << 20 // limit appends to a ring of so much memory, longer than any cache
+	logBytes         = 128 << 20 // limit appends to rings of so much memory at each member, longer than any cache,
+	logBytesOfAll    = 1 << 30   // and so much at all of them
+	pageBytes        = 4 << 10
 )
 
 // Plan is what to measure. The zero value of a field takes its default.
@@ -42,14 +49,15 @@ type Plan struct {
 	Members  int           // default 3
 	Payload  int           // bytes of an entry, default 8
 	Duration time.Duration // of each measurement, default 3 s
-	Warmup   time.Duration // before each measurement, default 500 ms
+	Warmup   time.Duration // before each measurement, default 500 ms, and no longer than that
 	Rounds   int           // default 3; medians are reported
 	Rate     float64       // entries per second of all members together; 0: as many as possible
 	Protocol string        // default delta
 	Batch    int           // entries of a batch in lockstep, default 1
 	Tick     time.Duration // default 10 ms
 	Memory   int           // bytes of batches a member may hold, default as in the node
-	Modes    []Mode        // default all
+	Modes    []Mode        // default all; Trips for lockstep only
+	Profiles string        // folder for a CPU profile of each member and mode; "" for none
 }
 
 // WithDefaults fills in what is not given.
@@ -57,13 +65,16 @@ func (p Plan) WithDefaults() Plan {
 	set(&p.Members, 3)
 	set(&p.Payload, payloadMin)
 	set(&p.Duration, 3*time.Second)
-	set(&p.Warmup, 500*time.Millisecond)
+	set(&p.Warmup, min(500*time.Millisecond, p.Duration))
 	set(&p.Rounds, 3)
 	set(&p.Protocol, "delta")
 	set(&p.Batch, 1)
 	set(&p.Tick, 10*time.Millisecond)
 	if len(p.Modes) == 0 {
 		p.Modes = []Mode{Limit, Raw, Ordered, Ping}
+		if p.Protocol == "lockstep" {
+			p.Modes = append(p.Modes, Trips)
+		}
 	}
 	return p
 }
@@ -106,17 +117,24 @@ type Load struct {
 	Batch    int           `json:"batch"`
 	Tick     time.Duration `json:"tick"`
 	Memory   int           `json:"memory"`
-	Times    string        `json:"times"` // file for the delivery times of entries
+	Times    string        `json:"times"`    // file for the delivery times of entries
+	Profiles string        `json:"profiles"` // folder for CPU profiles
 }
 
 // Result is what one process measured.
 type Result struct {
-	Entries   uint64    `json:"entries"` // appended or delivered here during the measurement
-	Own       uint64    `json:"own"`     // of these, its own
-	Seconds   float64   `json:"seconds"` // how long it measured
-	CPU       float64   `json:"cpu"`     // seconds of processor time during the measurement
-	WireBytes uint64    `json:"wire_bytes"`
-	RSS       uint64    `json:"rss"`        // peak resident memory in bytes
-	RoundTrip []float64 `json:"round_trip"` // ms, of Ping
-	Error     string    `json:"error"`
+	Entries   uint64           `json:"entries"` // appended or delivered here during the measurement
+	Own       uint64           `json:"own"`     // of these, its own
+	Seconds   float64          `json:"seconds"` // how long it measured
+	CPU       float64          `json:"cpu"`     // seconds of processor time during the measurement
+	WireBytes uint64           `json:"wire_bytes"`
+	RSS       [quarters]uint64 `json:"rss"`        // resident memory in bytes after each quarter of the measurement
+	RSSPeak   uint64           `json:"rss_peak"`   // the most since the start of the process
+	Copies    uint64           `json:"copies"`     // batches received
+	Needed    uint64           `json:"needed"`     // of these, such as were not held yet
+	RoundTrip []float64        `json:"round_trip"` // ms, of Ping
+	Error     string           `json:"error"`
 }
+
+// quarters is how often memory is looked at in a measurement.
+const quarters = 4

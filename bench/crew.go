@@ -67,6 +67,10 @@ func (h *hand) line() (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
+// barriers is how often members wait for each other in a measurement: when
+// they have connected, and when they have measured.
+const barriers = 2
+
 // measure gives every member its load, lets all go at once and gathers what
 // they measured.
 func (c *crew) measure(load Load) ([]Result, error) {
@@ -76,30 +80,52 @@ func (c *crew) measure(load Load) ([]Result, error) {
 			return nil, err
 		}
 	}
-	for _, h := range c.members {
-		if line, err := h.line(); err != nil || line != "ready" {
-			return nil, fmt.Errorf("bench: member %d is not ready: %s %w", h.place, line, err)
-		}
-	}
-	for _, h := range c.members {
-		if _, err := io.WriteString(h.in, "go\n"); err != nil {
-			return nil, fmt.Errorf("bench: member %d: %w", h.place, err)
+	for range barriers {
+		if err := c.barrier(); err != nil {
+			return nil, err
 		}
 	}
 	results := make([]Result, len(c.members))
 	for i, h := range c.members {
 		line, err := h.line()
+		if err == nil {
+			results[i], err = h.result(line)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal([]byte(line), &results[i]); err != nil {
-			return nil, fmt.Errorf("bench: result of member %d: %w", i, err)
-		}
-		if results[i].Error != "" {
-			return nil, fmt.Errorf("bench: member %d: %s", i, results[i].Error)
-		}
 	}
 	return results, nil
+}
+
+// barrier waits until all members wait, and lets them go on.
+func (c *crew) barrier() error {
+	for _, h := range c.members {
+		line, err := h.line()
+		if err == nil && line != atBarrier {
+			_, err = h.result(line)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, h := range c.members {
+		if _, err := io.WriteString(h.in, "go\n"); err != nil {
+			return fmt.Errorf("bench: member %d: %w", h.place, err)
+		}
+	}
+	return nil
+}
+
+// result reads what a member measured, or why it could not.
+func (h *hand) result(line string) (result Result, err error) {
+	if err := json.Unmarshal([]byte(line), &result); err != nil {
+		return result, fmt.Errorf("bench: result of member %d: %w", h.place, err)
+	}
+	if result.Error != "" {
+		return result, fmt.Errorf("bench: member %d: %s", h.place, result.Error)
+	}
+	return result, nil
 }
 
 func (h *hand) tell(load Load) error {

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
+	"syscall"
 )
 
 // flood is limit and raw at one process: it writes 64 KiB frames of entries to
@@ -20,57 +21,75 @@ type flood struct {
 	entries atomic.Uint64 // appended here, own and others'
 	own     atomic.Uint64
 	sent    atomic.Uint64 // bytes written to all peers
-	ring    logRing
+	logs    []*logRing    // of the own stream, and of each connection
 }
 
-// logRing is the log of limit: memory that entries are appended to, begun anew
-// when it is full.
-type logRing struct {
-	mu    sync.Mutex // guards bytes and next: one frame at a time
-	bytes []byte
-	next  int
-}
-
-func newFlood(load Load) *flood {
+// newFlood makes a flood with a log for each stream, so that nobody waits for
+// anybody else: the limit has no order to keep.
+func newFlood(load Load, connections int) *flood {
 	f := &flood{load: load, decode: load.Mode == Limit}
-	if f.decode {
-		f.ring.bytes = make([]byte, logBytes)
+	for range 1 + connections {
+		f.logs = append(f.logs, f.newLog())
 	}
 	return f
+}
+
+func measureFlood(ctx context.Context, listener net.Listener, load Load, barrier Barrier) (Result, error) {
+	out, in, err := connect(ctx, listener, load)
+	if err != nil {
+		return Result{}, err
+	}
+	f := newFlood(load, len(in))
+	if err := barrier(); err != nil {
+		return Result{}, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- f.run(ctx, out, in) }()
+	result, err := Window(ctx, load, Gauge{Counts: f.counts}, barrier)
+	cancel()
+	return result, errors.Join(err, <-done)
 }
 
 // queueFrames is how many frames may wait for the writer of one peer.
 const queueFrames = 8
 
-func (f *flood) run(ctx context.Context, out []net.Conn, in []net.Conn) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// run floods until ctx ends.
+func (f *flood) run(ctx context.Context, out, in []net.Conn) error {
 	var group sync.WaitGroup
 	errs := make(chan error, len(out)+len(in))
-	queues := make([]chan int, len(out))
+	queues := make([]chan struct{}, len(out))
 	frame := f.frame()
 	for i, conn := range out {
-		queues[i] = make(chan int, queueFrames)
+		queues[i] = make(chan struct{}, queueFrames)
 		group.Go(func() { errs <- f.write(conn, frame, queues[i]) })
 	}
-	for _, conn := range in {
-		group.Go(func() { errs <- f.read(conn) })
+	for i, conn := range in {
+		group.Go(func() { errs <- f.read(conn, f.logs[1+i]) })
 	}
 	f.produce(ctx, frame, queues)
 	for _, queue := range queues {
 		close(queue)
 	}
-	for _, conn := range append(out, in...) {
+	for _, conn := range slices.Concat(out, in) {
 		_ = conn.Close()
 	}
 	group.Wait()
 	close(errs)
 	for err := range errs {
-		if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.EOF) && ctx.Err() == nil {
+		if !isFarewell(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// isFarewell says that a connection ended because one end has measured enough.
+// Who ends too early is noticed by its missing result.
+func isFarewell(err error) bool {
+	return err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // frame makes the frame that is sent over and over: length, entry size, entries.
@@ -86,14 +105,12 @@ func (f *flood) frame() []byte {
 }
 
 // produce appends each frame here and hands it to the writers of all peers.
-func (f *flood) produce(ctx context.Context, frame []byte, queues []chan int) {
-	count := uint64((len(frame) - frameHeaderBytes) / f.load.Payload)
+func (f *flood) produce(ctx context.Context, frame []byte, queues []chan struct{}) {
 	for ctx.Err() == nil {
-		f.take(frame)
-		f.own.Add(count)
+		f.own.Add(f.take(frame, f.logs[0]))
 		for _, queue := range queues {
 			select {
-			case queue <- 1:
+			case queue <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
@@ -101,7 +118,7 @@ func (f *flood) produce(ctx context.Context, frame []byte, queues []chan int) {
 	}
 }
 
-func (f *flood) write(conn net.Conn, frame []byte, queue chan int) error {
+func (f *flood) write(conn net.Conn, frame []byte, queue chan struct{}) error {
 	for range queue {
 		n, err := conn.Write(frame)
 		f.sent.Add(uint64(n))
@@ -115,7 +132,7 @@ func (f *flood) write(conn net.Conn, frame []byte, queue chan int) error {
 }
 
 // read takes frames in: up to 64 KiB a read, whole frames at a time.
-func (f *flood) read(conn net.Conn) error {
+func (f *flood) read(conn net.Conn, log *logRing) error {
 	buffer := make([]byte, 4*frameBytes)
 	start, end := 0, 0
 	for {
@@ -126,13 +143,14 @@ func (f *flood) read(conn net.Conn) error {
 		end += n
 		for end-start >= frameHeaderBytes {
 			length := int(binary.LittleEndian.Uint32(buffer[start:]))
-			if length < frameHeaderBytes || length > 2*frameBytes {
-				return fmt.Errorf("bench: frame of %d bytes", length)
+			size := int(binary.LittleEndian.Uint32(buffer[start+4:]))
+			if length < frameHeaderBytes || length > 2*frameBytes || size < payloadMin {
+				return fmt.Errorf("bench: frame of %d bytes with entries of %d", length, size)
 			}
 			if end-start < length {
 				break
 			}
-			f.take(buffer[start : start+length])
+			f.take(buffer[start:start+length], log)
 			start += length
 		}
 		if len(buffer)-end < frameBytes {
@@ -143,18 +161,39 @@ func (f *flood) read(conn net.Conn) error {
 }
 
 // take counts the entries of a frame; limit decodes and appends each of them.
-func (f *flood) take(frame []byte) {
+func (f *flood) take(frame []byte, log *logRing) uint64 {
 	size := int(binary.LittleEndian.Uint32(frame[4:]))
 	entries := frame[frameHeaderBytes:]
-	f.entries.Add(uint64(len(entries) / size))
+	count := uint64(len(entries) / size)
 	if f.decode {
-		f.ring.append(entries, size)
+		log.append(entries, size)
 	}
+	f.entries.Add(count)
+	return count
+}
+
+// logRing is the log of one stream: memory that entries are appended to, begun
+// anew when it is full.
+type logRing struct {
+	bytes []byte
+	next  int
+}
+
+// newLog makes the log of one stream, nil for raw. Each page is touched, for
+// the first touch costs more than the append that is to be measured.
+func (f *flood) newLog() *logRing {
+	if !f.decode {
+		return nil
+	}
+	members := len(f.load.Addrs)
+	r := &logRing{bytes: make([]byte, max(2*frameBytes, min(logBytes, logBytesOfAll/members)/members))}
+	for i := 0; i < len(r.bytes); i += pageBytes {
+		r.bytes[i] = 1
+	}
+	return r
 }
 
 func (r *logRing) append(entries []byte, size int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if len(r.bytes)-r.next < len(entries) {
 		r.next = 0
 	}
@@ -173,33 +212,6 @@ func (r *logRing) append(entries []byte, size int) {
 }
 
 // counts gives what was taken in so far.
-func (f *flood) counts() (entries, own, sent uint64) {
-	return f.entries.Load(), f.own.Load(), f.sent.Load()
-}
-
-// connect dials every peer and takes a connection from every peer.
-func connect(listener net.Listener, load Load) (out, in []net.Conn, err error) {
-	accepted := make(chan error, 1)
-	go func() {
-		for range len(load.Addrs) - 1 {
-			conn, err := listener.Accept()
-			if err != nil {
-				accepted <- err
-				return
-			}
-			in = append(in, conn)
-		}
-		accepted <- nil
-	}()
-	for i, addr := range load.Addrs {
-		if i == load.Self {
-			continue
-		}
-		conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
-		if err != nil {
-			return out, nil, fmt.Errorf("bench: dial member %d: %w", i, err)
-		}
-		out = append(out, conn)
-	}
-	return out, in, <-accepted
+func (f *flood) counts() Counts {
+	return Counts{Entries: f.entries.Load(), Own: f.own.Load(), Sent: f.sent.Load()}
 }

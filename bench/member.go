@@ -4,124 +4,94 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"strconv"
-	"strings"
-	"syscall"
-	"time"
 )
 
+// Barrier waits until all members have called it as often as this one.
+type Barrier func() error
+
+// Measure is what one process does in one measurement: it connects to the
+// others, which listen on load.Addrs, passes the barrier, measures with
+// Window, and ends what it began; it also closes the listener. A measurement
+// without Window passes the barrier a second time when it has measured.
+type Measure func(ctx context.Context, listener net.Listener, load Load, barrier Barrier) (Result, error)
+
 // Member is the process of one member in one measurement: it tells its address
-// on out, reads its load and then "go" from in, measures and tells the result.
-func Member(ctx context.Context, in io.Reader, out io.Writer) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// on out, reads its load from in, measures and tells the result. At a barrier
+// it says so on out and waits for a line. When in ends early, so does Member.
+// Modes that this package does not know are looked up in others.
+func Member(ctx context.Context, in io.Reader, out io.Writer, others map[Mode]Measure) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("bench: listen: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
-	lines := bufio.NewReader(in)
 	if _, err := fmt.Fprintln(out, listener.Addr()); err != nil {
 		return err
 	}
-	var load Load
-	line, err := lines.ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("bench: read the load: %w", err)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := make(chan string)
+	go func() {
+		defer cancel() // whoever wants the result is gone
+		scanner := bufio.NewScanner(in)
+		scanner.Buffer(nil, lineBytesMax)
+		for scanner.Scan() {
+			lines <- scanner.Text()
+		}
+	}()
+	next := func() (string, error) {
+		select {
+		case line := <-lines:
+			return line, nil
+		case <-ctx.Done():
+			return "", errors.New("bench: told nothing more")
+		}
 	}
+	line, err := next()
+	if err != nil {
+		return err
+	}
+	var load Load
 	if err := json.Unmarshal([]byte(line), &load); err != nil {
 		return fmt.Errorf("bench: read the load: %w", err)
 	}
-	ready := func() error {
-		if _, err := fmt.Fprintln(out, "ready"); err != nil {
+	result, err := measure(load.Mode, others)(ctx, listener, load, func() error {
+		if _, err := fmt.Fprintln(out, atBarrier); err != nil {
 			return err
 		}
-		_, err := lines.ReadString('\n')
+		_, err := next()
 		return err
-	}
-	result, err := measure(ctx, listener, load, ready)
+	})
 	if err != nil {
 		result.Error = err.Error()
 	}
 	return json.NewEncoder(out).Encode(result)
 }
 
-func measure(ctx context.Context, listener net.Listener, load Load, ready func() error) (Result, error) {
-	switch load.Mode {
+const (
+	lineBytesMax = 1 << 20   // of a load
+	atBarrier    = "waiting" // what a member says at a barrier
+)
+
+func measure(mode Mode, others map[Mode]Measure) Measure {
+	switch mode {
 	case Limit, Raw:
-		return measureFlood(ctx, listener, load, ready)
+		return measureFlood
 	case Ping:
-		return measurePing(ctx, listener, load, ready)
+		return measurePing
 	case Ordered:
-		return measureOrdered(ctx, listener, load, ready)
+		return measureOrdered
+	case Trips:
+		return measureTrips
 	}
-	return Result{}, fmt.Errorf("bench: unknown mode %q", load.Mode)
-}
-
-func measureFlood(ctx context.Context, listener net.Listener, load Load, ready func() error) (Result, error) {
-	out, in, err := connect(listener, load)
-	if err != nil {
-		return Result{}, err
+	if other, ok := others[mode]; ok {
+		return other
 	}
-	if err := ready(); err != nil {
-		return Result{}, err
+	return func(context.Context, net.Listener, Load, Barrier) (Result, error) {
+		return Result{}, fmt.Errorf("bench: unknown mode %q", mode)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	f := newFlood(load)
-	done := make(chan error, 1)
-	go func() { done <- f.run(ctx, out, in) }()
-	result := window(ctx, load, f.counts)
-	cancel()
-	return result, <-done
-}
-
-// window lets the warm-up pass, counts during the measurement, and gives the
-// differences.
-func window(ctx context.Context, load Load, counts func() (entries, own, sent uint64)) Result {
-	pause(ctx, load.Warmup)
-	began, cpu := time.Now(), cpuSeconds()
-	entries, own, sent := counts()
-	pause(ctx, load.Duration)
-	entriesAfter, ownAfter, sentAfter := counts()
-	return Result{
-		Entries: entriesAfter - entries, Own: ownAfter - own, WireBytes: sentAfter - sent,
-		Seconds: time.Since(began).Seconds(), CPU: cpuSeconds() - cpu, RSS: peakMemory(),
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// cpuSeconds gives the processor time that this process has used.
-func cpuSeconds() float64 {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
-}
-
-// peakMemory gives the most resident memory that this process had, in bytes;
-// 0 where the system does not tell.
-func peakMemory() uint64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, _ := strconv.ParseUint(strings.Fields(kib)[0], 10, 64)
-			return n << 10
-		}
-	}
-	return 0
 }

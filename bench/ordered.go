@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,13 +24,13 @@ import (
 type orderedMember struct {
 	load    Load
 	node    *chatterbox.Node
-	times   *times
+	times   *Times
 	entries atomic.Uint64
 	own     atomic.Uint64
 }
 
-func measureOrdered(ctx context.Context, listener net.Listener, load Load, ready func() error) (Result, error) {
-	times, err := createTimes(load)
+func measureOrdered(ctx context.Context, listener net.Listener, load Load, barrier Barrier) (Result, error) {
+	times, err := CreateTimes(load)
 	if err != nil {
 		return Result{}, err
 	}
@@ -40,22 +41,24 @@ func measureOrdered(ctx context.Context, listener net.Listener, load Load, ready
 	if err := m.meet(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := ready(); err != nil {
+	if err := barrier(); err != nil {
 		return Result{}, err
 	}
 	feeding, stop := context.WithCancel(ctx)
 	defer stop()
 	fed := make(chan error, 1)
 	go func() { fed <- m.feed(feeding) }()
-	result := window(ctx, load, m.counts)
+	result, err := Window(ctx, load, Gauge{Counts: m.counts}, barrier)
 	stop()
-	<-fed
+	if feedErr := <-fed; !errors.Is(feedErr, context.Canceled) {
+		err = errors.Join(err, feedErr)
+	}
 	m.node.CloseStream()
 	m.waitForAll(ctx)
-	if err := m.node.Close(ctx); err != nil {
-		return result, err
+	if status, err := m.node.Status(ctx); err == nil {
+		result.Copies, result.Needed = status.CopiesIn, status.AppendsIn
 	}
-	return result, times.close()
+	return result, errors.Join(err, m.node.Close(ctx), times.Close())
 }
 
 func (m *orderedMember) start(ctx context.Context, listener net.Listener) error {
@@ -135,25 +138,40 @@ func (m *orderedMember) waitForAll(ctx context.Context) {
 	}
 }
 
-func (m *orderedMember) counts() (entries, own, sent uint64) {
+func (m *orderedMember) counts() Counts {
+	counts := Counts{Entries: m.entries.Load(), Own: m.own.Load()}
 	for _, peer := range m.node.Traffic() {
-		sent += peer.SentBytes
+		counts.Sent += peer.SentBytes
 	}
-	return m.entries.Load(), m.own.Load(), sent
+	return counts
 }
 
+// fillPayloadMax is up to where entries are filled in many at a time; of
+// larger ones a batch has hardly room for two, so they are given one by one.
+const fillPayloadMax = 8 << 10 // bytes
+
+// feed broadcasts until ctx ends. The time in an entry is when it found room:
+// under saturation waiting for room is the pace of the machine.
 func (m *orderedMember) feed(ctx context.Context) error {
 	if m.load.Rate > 0 {
 		return m.feedPaced(ctx)
 	}
 	numbers := workload.NewNumbers(1, m.load.Self)
+	fill := func(dst []byte) int {
+		dst = dst[:len(dst)/m.load.Payload*m.load.Payload]
+		numbers.Fill(dst[:len(dst)/workload.EntryBytes*workload.EntryBytes])
+		stamp(dst, time.Now().UnixNano())
+		return len(dst)
+	}
+	large := make([]byte, m.load.Payload)
 	for ctx.Err() == nil {
-		err := m.node.Fill(ctx, m.load.Payload, func(dst []byte) int {
-			dst = dst[:len(dst)/m.load.Payload*m.load.Payload]
-			numbers.Fill(dst[:len(dst)/workload.EntryBytes*workload.EntryBytes])
-			stamp(dst, time.Now().UnixNano())
-			return len(dst)
-		})
+		var err error
+		if m.load.Payload <= fillPayloadMax {
+			err = m.node.Fill(ctx, m.load.Payload, fill)
+		} else {
+			fill(large)
+			err = m.node.Broadcast(ctx, large)
+		}
 		if err != nil {
 			return err
 		}
@@ -190,7 +208,7 @@ func (m *orderedMember) deliver(batches []protocol.Batch) {
 			own += uint64(b.Count)
 		}
 		for payload := range wire.Payloads(b).All() {
-			m.times.add(sentAt(payload, now), now)
+			m.times.Add(sentAt(payload, now), now)
 			if m.load.Rate == 0 {
 				break
 			}

@@ -13,65 +13,72 @@ const pingRateSaturated = 1000
 
 // measurePing has the first two members play a raw TCP ping-pong: a ball of 8
 // bytes at the pace of the run. The others rest.
-func measurePing(ctx context.Context, listener net.Listener, load Load, ready func() error) (Result, error) {
+func measurePing(ctx context.Context, listener net.Listener, load Load, barrier Barrier) (Result, error) {
+	var result Result
+	play := func() error { return nil }
 	switch load.Self {
 	case 0:
-		return serveBall(ctx, load, ready)
+		conn, err := dial(ctx, load.Addrs[1])
+		if err != nil {
+			return Result{}, err
+		}
+		defer func() { _ = conn.Close() }()
+		play = func() (err error) {
+			result.RoundTrip, err = throwBall(ctx, conn, load)
+			return err
+		}
 	case 1:
-		return returnBall(listener, ready)
-	}
-	return Result{}, ready()
-}
-
-func serveBall(ctx context.Context, load Load, ready func() error) (Result, error) {
-	conn, err := net.DialTimeout("tcp", load.Addrs[1], 5*time.Second)
-	if err != nil {
-		return Result{}, fmt.Errorf("bench: dial: %w", err)
-	}
-	defer func() { _ = conn.Close() }()
-	if err := ready(); err != nil {
-		return Result{}, err
-	}
-	rate := load.Rate
-	if rate == 0 {
-		rate = pingRateSaturated
-	}
-	ticker := time.NewTicker(time.Duration(float64(time.Second) / rate))
-	defer ticker.Stop()
-	began := time.Now()
-	result, ball := Result{}, make([]byte, 8)
-	for time.Since(began) < load.Warmup+load.Duration && ctx.Err() == nil {
-		<-ticker.C
-		thrown := time.Now()
-		if _, err := conn.Write(ball); err != nil {
-			return result, fmt.Errorf("bench: ping: %w", err)
+		conn, err := listener.Accept()
+		if err != nil {
+			return Result{}, fmt.Errorf("bench: accept: %w", err)
 		}
-		if _, err := io.ReadFull(conn, ball); err != nil {
-			return result, fmt.Errorf("bench: pong: %w", err)
-		}
-		if thrown.Sub(began) >= load.Warmup {
-			result.RoundTrip = append(result.RoundTrip, time.Since(thrown).Seconds()*1e3)
+		defer func() { _ = conn.Close() }()
+		go returnBall(conn)
+	}
+	for _, step := range []func() error{barrier, play, barrier} {
+		if err := step(); err != nil {
+			return Result{}, err
 		}
 	}
 	return result, nil
 }
 
-func returnBall(listener net.Listener, ready func() error) (Result, error) {
-	conn, err := listener.Accept()
-	if err != nil {
-		return Result{}, fmt.Errorf("bench: accept: %w", err)
+// throwBall throws the ball at a steady pace, and gives the milliseconds that
+// it was away each time.
+func throwBall(ctx context.Context, conn net.Conn, load Load) (away []float64, err error) {
+	rate := load.Rate
+	if rate == 0 {
+		rate = pingRateSaturated
 	}
-	defer func() { _ = conn.Close() }()
-	if err := ready(); err != nil {
-		return Result{}, err
+	ticker := time.NewTicker(max(1, time.Duration(float64(time.Second)/rate)))
+	defer ticker.Stop()
+	began := time.Now()
+	ball := make([]byte, 8)
+	for time.Since(began) < load.Warmup+load.Duration && ctx.Err() == nil {
+		<-ticker.C
+		thrown := time.Now()
+		if _, err := conn.Write(ball); err != nil {
+			return nil, fmt.Errorf("bench: ping: %w", err)
+		}
+		if _, err := io.ReadFull(conn, ball); err != nil {
+			return nil, fmt.Errorf("bench: pong: %w", err)
+		}
+		if thrown.Sub(began) >= load.Warmup {
+			away = append(away, time.Since(thrown).Seconds()*1e3)
+		}
 	}
+	return away, nil
+}
+
+// returnBall throws back what comes, until nothing comes any more.
+func returnBall(conn net.Conn) {
 	ball := make([]byte, 8)
 	for {
 		if _, err := io.ReadFull(conn, ball); err != nil {
-			return Result{}, nil // the server has ended the game
+			return
 		}
 		if _, err := conn.Write(ball); err != nil {
-			return Result{}, nil
+			return
 		}
 	}
 }

@@ -5,15 +5,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Progress tells how far a run is: measurement done of all, and what the last
-// one came to in entries per second.
+const (
+	latencyMax    = int64(10 * time.Minute) // the longest latency that is told apart
+	latencyDigits = 3                       // significant digits of a latency
+)
+
+// Progress tells how far a run is.
 type Progress struct {
-	Done, All int
-	Mode      Mode
-	PerSecond float64
+	Done, All int     // measurements
+	Mode      Mode    // of the last one
+	PerSecond float64 // and what it came to in entries; 0 for Ping
+	Next      Mode    // of the one that begins now; "" at the end
 }
 
 // Run measures all that the plan asks for, mode by mode and round by round so
@@ -29,102 +36,81 @@ func Run(ctx context.Context, plan Plan, command []string, tell func(Progress)) 
 		return Report{}, fmt.Errorf("bench: folder for delivery times: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	r := runner{plan: plan, command: command, folder: folder, samples: newSamples()}
-	all := plan.Rounds * len(plan.Modes)
-	for round := range plan.Rounds {
-		for i, mode := range plan.Modes {
-			perSecond, err := r.measure(ctx, mode)
-			if err != nil {
-				return Report{}, fmt.Errorf("%s, round %d: %w", mode, round+1, err)
-			}
-			tell(Progress{Done: round*len(plan.Modes) + i + 1, All: all, Mode: mode, PerSecond: perSecond})
+	r := runner{plan: plan, command: command, folder: folder, latency: newHistogram(), roundTrip: newHistogram()}
+	progress := Progress{All: plan.Rounds * len(plan.Modes)}
+	for progress.Done < progress.All {
+		round, mode := progress.Done/len(plan.Modes)+1, plan.Modes[progress.Done%len(plan.Modes)]
+		progress.Next = mode
+		tell(progress)
+		measured, err := r.measure(ctx, mode, round)
+		if err != nil {
+			return Report{}, fmt.Errorf("%s, round %d: %w", mode, round, err)
 		}
+		progress = Progress{Done: progress.Done + 1, All: progress.All, Mode: mode, PerSecond: measured.PerSecond}
 	}
+	tell(progress)
 	return r.report(), nil
 }
 
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, latencyMax, latencyDigits) // nanoseconds
+}
+
 type runner struct {
-	plan    Plan
-	command []string
-	folder  string
-	rounds  []Round
-	samples *samples
+	plan      Plan
+	command   []string
+	folder    string
+	rounds    []Round
+	latency   *hdrhistogram.Histogram // of all rounds of Ordered
+	roundTrip *hdrhistogram.Histogram // of all rounds of Ping
 }
 
-// Round is one measurement of one mode, all members together.
-type Round struct {
-	Mode      Mode    `json:"mode"`
-	PerSecond float64 `json:"per_s"`      // entries at the slowest member
-	CPU       float64 `json:"cpu_s"`      // seconds of all members
-	PerEntry  float64 `json:"wire_bytes"` // sent per own entry and peer
-	RSSMiB    float64 `json:"rss_mib"`    // of the largest member
-	entries   float64 // at the slowest member
-}
-
-func (r *runner) measure(ctx context.Context, mode Mode) (float64, error) {
+func (r *runner) measure(ctx context.Context, mode Mode, number int) (Round, error) {
 	crew := &crew{}
 	defer crew.stop()
 	addrs, err := crew.start(ctx, r.command, r.plan.Members)
 	if err != nil {
-		return 0, err
+		return Round{}, err
 	}
-	load := Load{
-		Mode: mode, Addrs: addrs, Payload: r.plan.Payload, Duration: r.plan.Duration, Warmup: r.plan.Warmup,
-		Rate: r.plan.Rate, Protocol: r.plan.Protocol, Batch: r.plan.Batch, Tick: r.plan.Tick, Memory: r.plan.Memory,
-		Times: filepath.Join(r.folder, "times"),
-	}
+	load := r.load(mode, addrs)
 	results, err := crew.measure(load)
 	if err != nil {
-		return 0, err
-	}
-	switch mode {
-	case Ping:
-		r.samples.addRoundTrips(results[0].RoundTrip)
-		return 0, nil
-	case Ordered:
-		if err := r.samples.addTimes(load, len(results)); err != nil {
-			return 0, err
-		}
+		return Round{}, err
 	}
 	round := summarize(mode, results)
+	round.Number = number
+	if round.Latency, err = r.latencies(load, results); err != nil {
+		return Round{}, err
+	}
 	r.rounds = append(r.rounds, round)
-	return round.PerSecond, nil
+	return round, nil
 }
 
-func summarize(mode Mode, results []Result) Round {
-	round := Round{Mode: mode}
-	var own, bytes uint64
-	for i, result := range results {
-		perSecond := float64(result.Entries) / result.Seconds
-		if i == 0 || perSecond < round.PerSecond {
-			round.PerSecond, round.entries = perSecond, float64(result.Entries)
-		}
-		round.CPU += result.CPU
-		round.RSSMiB = max(round.RSSMiB, float64(result.RSS)/(1<<20))
-		own += result.Own
-		bytes += result.WireBytes
+func (r *runner) load(mode Mode, addrs []string) Load {
+	return Load{
+		Mode: mode, Addrs: addrs, Payload: r.plan.Payload, Duration: r.plan.Duration, Warmup: r.plan.Warmup,
+		Rate: r.plan.Rate, Protocol: r.plan.Protocol, Batch: r.plan.Batch, Tick: r.plan.Tick, Memory: r.plan.Memory,
+		Times: filepath.Join(r.folder, "times"), Profiles: r.plan.Profiles,
 	}
-	if own > 0 {
-		round.PerEntry = float64(bytes) / float64(own) / float64(len(results)-1)
-	}
-	return round
 }
 
-// median gives the middle of what a mode's rounds came to; 0 without rounds.
-func (r *runner) median(mode Mode, of func(Round) float64) float64 {
-	var values []float64
-	for _, round := range r.rounds {
-		if round.Mode == mode {
-			values = append(values, of(round))
+// latencies gives the latencies of a round, and adds them to those of all
+// rounds.
+func (r *runner) latencies(load Load, results []Result) (Quantile, error) {
+	here, all := newHistogram(), r.latency
+	switch load.Mode {
+	case Limit, Raw, Trips:
+		return Quantile{}, nil
+	case Ping:
+		all = r.roundTrip
+		for _, ms := range results[0].RoundTrip {
+			_ = here.RecordValue(int64(ms * 1e6))
+		}
+	default:
+		if err := joinTimes(here, load, len(results)); err != nil {
+			return Quantile{}, err
 		}
 	}
-	if len(values) == 0 {
-		return 0
-	}
-	slices.Sort(values)
-	middle := len(values) / 2
-	if len(values)%2 == 0 {
-		return (values[middle-1] + values[middle]) / 2
-	}
-	return values[middle]
+	all.Merge(here)
+	return quantile(here), nil
 }

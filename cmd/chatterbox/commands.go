@@ -13,8 +13,11 @@ type commands struct {
 	Demo       demoCommand       `cmd:"" help:"Watch five members broadcast, lose a link, heal and agree."`
 	Node       nodeCommand       `cmd:"" help:"Run one member: send for a while, wait for a while, print (COUNT,SCORE)."`
 	Cluster    clusterCommand    `cmd:"" help:"Run a whole cluster as real processes on this machine, and break it by a failure map."`
+	Bench      benchCommand      `cmd:"" help:"Measure how fast a cluster orders entries, beside what this machine can carry at all."`
 	Completion completionCommand `cmd:"" help:"Print the completion script for a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
+
+	BenchMember benchMemberCommand `cmd:"" hidden:"" help:"One member of a measurement."`
 }
 
 // status is the exit status of the program; scripts rely on the numbers.
