@@ -153,6 +153,9 @@ func (l *Lockstep) agree() {
 // another binding were about other streams.
 func (l *Lockstep) see(p *peer, v *view, r *protocol.Row) {
 	if r.Binding != v.hash {
+		if r.Version < v.version {
+			return // overtaken by a row from under the binding that counts now
+		}
 		v.hash = r.Binding
 		clear(v.marks)
 	}

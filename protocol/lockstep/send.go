@@ -146,8 +146,8 @@ func (l *Lockstep) ask(k *link, m *protocol.Message) {
 	k.after.tries = min(k.after.tries+1, triesMax)
 }
 
-// ownRow begins the rows of a message with the own one: what is held of each stream, buffered or
-// committed, is acknowledged by every message.
+// ownRow begins the rows of a message with the own one: every message
+// acknowledges what is held of each stream, buffered or committed.
 func (l *Lockstep) ownRow(to member.ID, k *link) {
 	if k.rows == nil {
 		k.rows = make([]protocol.Row, 1)
