@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"slices"
 	"time"
 
 	"chatterbox/clock"
@@ -282,11 +283,40 @@ func (d *Delta) judgeLoss(l *link) {
 func (l *link) lose(f *flight) {
 	f.done = true
 	l.inFlight -= f.size
-	l.lost = append(l.lost, f.spans...)
+	for _, s := range f.spans {
+		l.again(s)
+	}
 	l.rowSent = l.rowAcked
 	if f.relays {
 		clear(l.relayed)
 	}
+}
+
+// again puts a range among those to be sent again, the first entries of a
+// stream first: a receiver whose buffer for what comes after a gap is full can
+// take nothing else.
+func (l *link) again(s span) {
+	i := len(l.lost)
+	l.lost = append(l.lost, s)
+	for ; i > 0 && s.before(l.lost[i-1]); i-- {
+		l.lost[i] = l.lost[i-1]
+	}
+	l.lost[i] = s
+}
+
+func (s span) before(other span) bool {
+	return s.stream < other.stream || s.stream == other.stream && s.first < other.first
+}
+
+// carries says whether a batch is under way or waits to be sent again.
+func (l *link) carries(b *protocol.Batch) bool {
+	holds := func(s span) bool { return s.stream == b.Origin && s.first <= b.Seq && b.Last() <= s.last }
+	for number := l.flights.first; number < l.flights.end; number++ {
+		if f := l.flights.at(number); !f.done && slices.ContainsFunc(f.spans, holds) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(l.lost, holds)
 }
 
 // timeout gives how long to wait for any sign that something arrived.

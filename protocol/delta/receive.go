@@ -64,7 +64,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 	}
 	if m.Session > l.session {
 		if l.session != 0 && m.Session>>32 != l.session>>32 {
-			d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick)) // it restarted: what was in flight may be lost
+			d.restarted(l)
 			l.rowSent, l.rowAcked, l.bindings = 0, 0, false
 		}
 		l.session, l.received = m.Session, l.received[:0]
@@ -90,6 +90,21 @@ func (d *Delta) returned(l *link) {
 		return
 	}
 	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
+}
+
+// restarted sends again what was under way when the peer restarted, and what
+// it had kept beyond a gap: that was acknowledged, but is not durable.
+func (d *Delta) restarted(l *link) {
+	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
+	for j := range l.sent {
+		s := &d.streams[j]
+		end := min(l.sent[j].number, s.log.end)
+		for number := s.find(d.known(l, member.ID(j))); number < end; number++ {
+			if b := s.log.at(number); !l.carries(b) {
+				l.again(span{member.ID(j), b.Seq, b.Last()})
+			}
+		}
+	}
 }
 
 // loseBefore sends again what was sent before a time and is not acknowledged.

@@ -243,13 +243,12 @@ func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 
 // unsend takes back a batch that does not fit into the message after all.
 func (d *Delta) unsend(l *link, b *protocol.Batch) {
-	if h := &l.sent[b.Origin]; h.have == b.Last() && (len(l.lost) == 0 || l.lost[0].stream != b.Origin || l.lost[0].first != b.Last()+1) {
-		h.have, h.number = b.Seq-1, h.number-1
+	if len(l.lost) > 0 && l.lost[0].stream == b.Origin && l.lost[0].first == b.Last()+1 {
+		l.lost[0].first = b.Seq
 		return
 	}
-	l.lost = append(l.lost, span{})
-	copy(l.lost[1:], l.lost)
-	l.lost[0] = span{b.Origin, b.Seq, b.Last()}
+	h := &l.sent[b.Origin]
+	h.have, h.number = b.Seq-1, h.number-1
 }
 
 // sendSnapshot gives a life without data the state that stands for batches
