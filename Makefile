@@ -31,6 +31,17 @@ bench: ## every benchmark six times into bench.txt, and its summary by benchstat
 	go test -run '^$$' -bench . -benchmem -count 6 ./... | tee bench.txt
 	$(call TOOLS,bench) benchstat bench.txt
 
+bench: ## Go benchmarks of all packages into bench.txt, for benchstat
+	go test -run '^$$' -bench . -benchmem -count 6 ./... | tee bench.txt
+	$(call TOOLS,bench) benchstat bench.txt
+
+measure: ## a cluster of processes beside what this machine can carry at all
+	go run ./cmd/chatterbox bench
+
+peers: ## the same work on other systems (installs redis-server if it can)
+	.ci/packages redis
+	cd bench/peers && go run .
+
 demo: ## five members, one cut, one heal
 	go run ./cmd/chatterbox demo
 
