@@ -97,13 +97,13 @@ func TestRestartWithDataContinues(t *testing.T) {
 		identity := w.nodes[1].Identity()
 		w.close(1)
 		disks[1].Crash(nil)
-		w.say(0, 10, "meanwhile") // lockstep has one in flight, and the outbox takes the others
+		w.say(0, 5, "meanwhile") // lockstep has one in flight, and the outbox takes the others
 		pass(2 * time.Second)
 		if n := w.start(1); n.Identity() != identity {
 			b.Errorf("identity %s became %s", identity, n.Identity())
 		}
 		w.say(1, 20, "second")
-		w.finish(50)
+		w.finish(45)
 		if w.logs[1].resets != 1 {
 			b.Errorf("%d resets, want one at the restart", w.logs[1].resets)
 		}
