@@ -153,14 +153,14 @@ func (w *world) connected(during window) bool {
 func (w *world) reach(first int, during window, running []bool, direct func(a, b int) (int, int)) []bool {
 	reached := make([]bool, len(running))
 	reached[first] = true
-	for todo := []int{first}; len(todo) > 0; {
-		at := todo[0]
-		todo = todo[1:]
+	for waiting := []int{first}; len(waiting) > 0; {
+		at := waiting[0]
+		waiting = waiting[1:]
 		for next := range running {
 			a, b := direct(at, next)
 			if running[next] && !reached[next] && w.staysGood(member.ID(a), member.ID(b), during) {
 				reached[next] = true
-				todo = append(todo, next)
+				waiting = append(waiting, next)
 			}
 		}
 	}
