@@ -72,7 +72,8 @@ func newCrew(config Config, peers member.List, peersPath string) *crew {
 	return c
 }
 
-// run starts the members and follows the map until no process is left.
+// run starts the members and follows the map until no process is left and
+// none will start.
 func (c *crew) run(ctx, kill context.Context) (*Report, error) {
 	c.tell(trace.Event{Kind: trace.Phase, Note: "send"})
 	if err := c.startAll(); err != nil {
@@ -82,7 +83,7 @@ func (c *crew) run(ctx, kill context.Context) (*Report, error) {
 	defer timer.Stop()
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
-	for c.running > 0 {
+	for c.running > 0 || c.startsLater() {
 		timer.Reset(c.untilNext())
 		select {
 		case news := <-c.news:
@@ -108,6 +109,17 @@ func (c *crew) run(ctx, kill context.Context) (*Report, error) {
 		}
 	}
 	return c.report(), nil
+}
+
+// startsLater says whether the map starts somebody within the time of the run.
+func (c *crew) startsLater() bool {
+	for _, deed := range c.deeds {
+		starts := deed.Action == failure.Start || deed.Action == failure.Restart
+		if starts && deed.At < c.config.RunFor && c.seats[deed.Member].outcome == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // interrupt gives the channel of ctx until its end was heeded.
