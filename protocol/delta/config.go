@@ -54,6 +54,10 @@ type Config struct {
 	// AheadBytesMax bounds what of one stream is kept beyond a gap. Default
 	// WindowBytesMax.
 	AheadBytesMax int
+	// KeepAll says that nothing is trimmed, so that a life without data gets
+	// all batches and no snapshot: for applications whose state does not fit
+	// into a Summary. MemoryBytesMax then bounds only what an absent peer lacks.
+	KeepAll bool
 }
 
 func (c Config) withDefaults() Config {

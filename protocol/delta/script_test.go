@@ -17,11 +17,12 @@ func build(m script.Member) protocol.Reducer {
 		return n
 	}
 	drain, _ := time.ParseDuration(m.Options["drain"])
+	_, keepAll := m.Options["keepall"]
 	return delta.NewMutant(delta.Config{
 		Self: m.ID, Members: m.Members, Identity: m.Identity, Life: m.Life, Tick: m.Tick,
 		Durable: m.Durable, Recovered: m.Recovered, Fold: script.Fold, Datagram: m.Datagram,
 		WindowBytesMax: number("window"), MessageBytesMax: number("message"), MemoryBytesMax: number("memory"),
-		AheadBytesMax: number("ahead"), DrainFor: drain,
+		AheadBytesMax: number("ahead"), DrainFor: drain, KeepAll: keepAll,
 	}, mutant.Mutant(m.Options["mutant"]))
 }
 

@@ -105,7 +105,7 @@ func (d *Delta) trim() {
 	}
 	d.stable = max(d.stable, d.lowest())
 	limit := min(d.stable, d.settled)
-	if limit <= d.base.Time {
+	if limit <= d.base.Time || d.cfg.KeepAll {
 		return
 	}
 	for {
