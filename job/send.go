@@ -23,8 +23,8 @@ func (r *run) send(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.phases.sending, cancel)()
-	numbers, err := r.numbers(ctx)
-	if err != nil || r.phases.phase() != PhaseSend {
+	numbers := r.numbers(ctx)
+	if numbers == nil || r.phases.phase() != PhaseSend {
 		return nil // it ended before it began
 	}
 	recovered := r.own.Load()
@@ -49,18 +49,18 @@ func (r *run) send(ctx context.Context) error {
 	return nil
 }
 
-// numbers makes this member's stream of numbers. Those that an earlier life
-// with the same data has written are not repeated.
-func (r *run) numbers(ctx context.Context) (*workload.Numbers, error) {
+// numbers makes this member's stream of numbers, nil if the node has ended.
+// Those that an earlier life with the same data has written are not repeated.
+func (r *run) numbers(ctx context.Context) *workload.Numbers {
 	status, err := r.node.Status(ctx)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	numbers := workload.NewNumbers(r.cfg.Seed, int(status.Self))
 	own := status.Held[status.Self].Have
 	numbers.Skip(own)
 	r.own.Store(own)
-	return numbers, nil
+	return numbers
 }
 
 // unlessEnded gives the error that ended the sending, but none where that is

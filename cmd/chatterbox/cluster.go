@@ -129,6 +129,7 @@ func (f *runFlags) arguments(seed uint64) []string {
 		"--tick-duration=" + f.Tick.String(), "--protocol=" + f.Protocol.Value,
 		fmt.Sprintf("--with-seed=%d", seed),
 		fmt.Sprintf("--rate=%d", f.Rate.Value), fmt.Sprintf("--messages=%d", f.Messages.Value),
+		fmt.Sprintf("--memory-max=%d", f.Memory.Value),
 	}
 	if f.Batch.Value > 0 {
 		arguments = append(arguments, fmt.Sprintf("--batch=%d", f.Batch.Value))

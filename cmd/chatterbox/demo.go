@@ -25,7 +25,8 @@ const (
 	demoWaitFor = 4 * time.Second
 	// demoRate is entries a second and member: few enough that nobody has to
 	// wait while the link is cut, so that one sees what is held rise on.
-	demoRate = 1_000_000
+	demoRate      = 1_000_000
+	demoMemoryMiB = 192
 )
 
 // Help says what there is to see.
@@ -45,7 +46,7 @@ func (c *demoCommand) Run(console *console) error {
 	}
 	flags := runFlags{WithSeed: c.WithSeed, Protocol: choice{Value: "delta"}}
 	flags.SendFor.Duration, flags.WaitFor.Duration, flags.Tick.Duration = demoSendFor, demoWaitFor, 10*time.Millisecond
-	flags.Rate.Value = demoRate
+	flags.Rate.Value, flags.Memory.Value = demoRate, demoMemoryMiB
 	console.notef("Five members broadcast; a,b lose c,d,e after 1.5 s and find them again after 3.5 s.")
 	show := show{console: console, nodes: demoMembers, flags: &flags, events: events, schedule: schedule}
 	report, err := show.run(flags.seed(console))

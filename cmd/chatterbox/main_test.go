@@ -173,7 +173,9 @@ func scriptJudge(ts *testscript.TestScript, _ bool, args []string) {
 
 // pacing names the checks that a busy machine may break, on which a process
 // can stand still for longer than any time-out.
-func pacing() []string { return []string{"no-early-resend", "few-copies", "settles-in-time", "quiet-end"} }
+func pacing() []string {
+	return []string{"no-early-resend", "few-copies", "settles-in-time", "quiet-end"}
+}
 
 // numbersOf draws the numbers of a run again.
 func numbersOf(header trace.Header) check.Numbers {

@@ -86,10 +86,11 @@ func (c *nodeCommand) Run(console *console) error {
 	if err != nil {
 		return err
 	}
-	limitMemory()
-	cfg := c.job(console, listener)
+	limitMemory(c.memoryBytes())
+	screen := newScreen(console)
+	cfg := c.job(console, screen, listener)
 	cfg.Interrupt = interrupts
-	watch, stop := c.watch(console)
+	watch, stop := c.watch(console, screen)
 	cfg.Progress = watch
 	var printed *job.Outcome
 	cfg.Print = func(outcome *job.Outcome) {
@@ -123,25 +124,28 @@ func listen(self member.Member) (net.Listener, error) {
 	return listener, nil
 }
 
-// memoryLimitBytes is where the collector begins to work hard: what is held
-// and all the rest together shall stay below 300 MiB.
-const memoryLimitBytes = 256 << 20
+// memoryBytes gives the most that entries may take.
+func (c *nodeCommand) memoryBytes() int { return int(c.Memory.Value) << 20 }
+
+// memoryRestBytes is what all but the entries may take before the collector
+// begins to work hard: by default a member stays below 300 MiB in all.
+const memoryRestBytes = 64 << 20
 
 // limitMemory sets the limit, unless the environment has set another one.
-func limitMemory() {
+func limitMemory(entries int) {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		debug.SetMemoryLimit(memoryLimitBytes)
+		debug.SetMemoryLimit(int64(entries) + memoryRestBytes)
 	}
 }
 
 // job makes the run of the flags.
-func (c *nodeCommand) job(console *console, listener net.Listener) job.Config {
+func (c *nodeCommand) job(console *console, screen *screen, listener net.Listener) job.Config {
 	return job.Config{
 		Node: chatterbox.Config{
 			Members: c.members, Self: c.self, Listener: listener,
 			Protocol: chatterbox.Protocol(c.Protocol.Value), BatchEntriesMax: int(c.Batch.Value),
-			Tick: c.tick(c.Tick.Duration, c.self), DataDir: c.DataDir.Value,
-			Impose: c.impose(c.self), Log: console.logger(c.Verbose),
+			Tick: c.tick(c.Tick.Duration, c.self), DataDir: c.DataDir.Value, MemoryBytesMax: c.memoryBytes(),
+			Impose: c.impose(c.self), Log: console.logger(c.Verbose, screen),
 		},
 		SendFor: c.SendFor.Duration, WaitFor: c.WaitFor.Duration,
 		Seed: c.seed(console), Rate: c.Rate.Value, Messages: c.Messages.Value,

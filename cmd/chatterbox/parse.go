@@ -20,14 +20,6 @@ func (m *mistakes) addf(format string, args ...any) {
 	*m = append(*m, fmt.Sprintf(format, args...))
 }
 
-// err gives the mistakes as an error, nil if there are none.
-func (m mistakes) err() error {
-	if len(m) == 0 {
-		return nil
-	}
-	return m
-}
-
 // contradictory is a command whose flags, each fine by itself, may not fit
 // together.
 type contradictory interface {

@@ -28,10 +28,10 @@ func (c *nodeCommand) record(cfg *job.Config) error {
 		return err
 	}
 	cfg.Node.Trace = events
-	print := cfg.Print
+	show := cfg.Print
 	cfg.Print = func(outcome *job.Outcome) {
 		result.write(finalEvent(c.self, outcome), outcome.Taken)
-		print(outcome)
+		show(outcome)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ type runFlags struct {
 	Batch    whole        `placeholder:"N" min:"1" max:"65536" help:"Entries a batch in lockstep; 1 if not given."`
 	Rate     whole        `default:"0" max:"1000000000" help:"Own entries a second; 0 is as fast as can be drained."`
 	Messages whole        `default:"0" help:"Stop sending after that many own entries; 0 is no limit."`
+	Memory   whole        `name:"memory-max" default:"192" min:"8" max:"65536" help:"MiB of entries in memory, when peers do not take theirs; then sending waits."`
 	DataDir  text         `placeholder:"DIR" help:"Folder of the durable log; a restart with the same folder continues."`
 	Exact    bool         `help:"Print the score as an exact decimal."`
 	JSON     bool         `name:"json" help:"Print one JSON object instead."`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -12,12 +13,14 @@ const drawEvery = 100 * time.Millisecond
 
 // screen is a few lines at the end of a terminal that are drawn again and
 // again; what is said meanwhile scrolls away above them. On anything but a
-// terminal it only says.
+// terminal it only says. Any goroutine may use it.
 type screen struct {
 	out   io.Writer
 	live  bool
 	width func() int
-	drawn int // lines on the terminal now
+
+	mu    sync.Mutex // guards all below
+	drawn int        // lines on the terminal now
 	last  time.Time
 	lines []string
 }
@@ -27,28 +30,44 @@ func newScreen(console *console) *screen {
 }
 
 // due says whether it is time to draw again.
-func (s *screen) due() bool { return s.live && time.Since(s.last) >= drawEvery }
+func (s *screen) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live && time.Since(s.last) >= drawEvery
+}
 
 // draw replaces the lines.
 func (s *screen) draw(lines []string) {
 	if !s.live {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.lines, s.last = lines, time.Now()
 	s.paint("")
 }
 
 // say writes a line above the screen.
-func (s *screen) say(line string) { s.paint(line + "\n") }
+func (s *screen) say(line string) { _, _ = s.Write([]byte(line + "\n")) }
+
+// Write writes whole lines above the screen; it never fails.
+func (s *screen) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paint(string(text))
+	return len(text), nil
+}
 
 // clear takes the screen away.
 func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.lines = nil
 	s.paint("")
 }
 
 // paint goes back to where the screen began, and writes what was said and the
-// lines, all at once so that it does not flicker.
+// lines, all at once so that it does not flicker. The caller holds the mutex.
 func (s *screen) paint(said string) {
 	var text strings.Builder
 	if s.drawn > 0 {

@@ -12,14 +12,14 @@ import (
 // watch gives what shows the progress of a member: to the parent that asked
 // for reports, else on a terminal as one line that is drawn again and again.
 // The second function takes that line away.
-func (c *nodeCommand) watch(console *console) (show func(job.Progress), stop func()) {
+func (c *nodeCommand) watch(console *console, screen *screen) (show func(job.Progress), stop func()) {
 	if reports := c.reports(); reports != nil {
 		return reports, func() {}
 	}
 	if !console.live {
 		return nil, func() {}
 	}
-	w := &watcher{screen: newScreen(console), style: console.talk, members: c.members, self: c.self, runFor: c.SendFor.Duration + c.WaitFor.Duration}
+	w := &watcher{screen: screen, style: console.talk, members: c.members, self: c.self, runFor: c.SendFor.Duration + c.WaitFor.Duration}
 	return w.show, w.stop
 }
 
