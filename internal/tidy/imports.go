@@ -19,7 +19,7 @@ protocol
 protocol/mutant
 protocol/lockstep protocol/delta wire trace failure
 replica journal transport workload check dashboard
-. sim
+. sim maelstrom
 job
 cluster
 bench
