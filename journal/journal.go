@@ -159,7 +159,8 @@ func (j *Journal) start() (Life, error) {
 }
 
 // Keep takes the durable parts of effects into the next sync. It copies them.
-// A base alone may wait until something else is synced, for it only lets the
+// What is settled may wait until something else is synced, for whoever forgot
+// it waits until it is settled again. So may a base, for it only lets the
 // journal forget; one that the application is reset to may not, since its
 // entries count as held from now on.
 func (j *Journal) Keep(effects protocol.Effects) {
@@ -181,6 +182,9 @@ func (j *Journal) Keep(effects protocol.Effects) {
 		j.put(kindBatch, b.Bytes)
 	}
 	j.must = j.must || len(j.group) > before
+	if effects.Settled != 0 { // after the batches that it is about
+		j.put(kindSettled, appendBound(nil, effects.Settled))
+	}
 	if effects.Base != nil && effects.Reset == nil {
 		j.keepBase(effects.Base)
 	}

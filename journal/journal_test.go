@@ -207,3 +207,25 @@ func TestNewerFormatIsRefused(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
+
+// TestSettledTimeWaitsForTheNextSync: it costs no sync of its own, and never
+// comes back without the batches that it is about.
+func TestSettledTimeWaitsForTheNextSync(t *testing.T) {
+	var disk Memory
+	j, _ := open(t, &disk, testConfig())
+	j.Keep(protocol.Effects{Append: []protocol.Batch{makeBatch(t, 0, 1, "a")}, Settled: 5})
+	sync(t, j)
+	j.Keep(protocol.Effects{Settled: 10})
+	sync(t, j)
+	disk.Crash(nil)
+	j, life := open(t, &disk, testConfig())
+	if got := life.Recovered.Settled; got != 5 {
+		t.Errorf("settled up to %s after a crash, want 5", got)
+	}
+	j.Keep(protocol.Effects{Settled: 10})
+	closed(t, j)
+	_, life = open(t, &disk, testConfig())
+	if got := life.Recovered.Settled; got != 10 {
+		t.Errorf("settled up to %s after it was closed, want 10", got)
+	}
+}

@@ -25,6 +25,7 @@ const (
 	kindBound   kind = 4 // no later time was given out or promised
 	kindBase    kind = 5 // what is not kept as batches any more
 	kindBinding kind = 6 // who may write at which place
+	kindSettled kind = 7 // everything up to this time is held
 )
 
 const (

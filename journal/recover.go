@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"chatterbox/clock"
 	"chatterbox/protocol"
 	"chatterbox/wire"
 )
@@ -26,6 +27,7 @@ type recovery struct {
 	cfg      Config
 	header   *header // of the newest segment that has one; nil: a new journal
 	state    state
+	settled  clock.Time
 	batches  []protocol.Batch
 	segments []segment
 	next     uint64 // number of the segment to begin
@@ -135,6 +137,10 @@ func (r *recovery) record(s *segment, k kind, body []byte, at int) error {
 		bound, err := decodeBound(body)
 		r.state.bound = max(r.state.bound, bound)
 		return err
+	case kindSettled:
+		settled, err := decodeBound(body)
+		r.settled = max(r.settled, settled)
+		return err
 	case kindBase:
 		base, err := decodeBase(body, r.cfg.Members)
 		r.state.base = base
@@ -211,5 +217,6 @@ func (r *recovery) recovered() *protocol.Recovered {
 		Batches: batches,
 		Bound:   r.state.bound,
 		Binding: slices.Clone(r.state.binding),
+		Settled: r.settled,
 	}
 }

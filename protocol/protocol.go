@@ -60,6 +60,7 @@ type Effects struct {
 	Binding member.Binding // not nil: make durable first who is tied to which place
 	Bound   clock.Time     // not 0: make durable first that no later time was promised or given out
 	Append  []Batch        // make these durable first, own ones after sealing their header
+	Settled clock.Time     // not 0: make durable, with whatever is next, that all up to it is held
 	Base    *Snapshot      // not nil: all up to it is stable and delivered, the journal may forget it
 	Send    []Envelope     // then send these; they may be lost, repeated or reordered
 	Reset   *Snapshot      // not nil: the application starts from this state instead of its own
@@ -73,6 +74,7 @@ type Recovered struct {
 	Batches []Batch        // what was appended after it, in the order of appending
 	Bound   clock.Time     // no later time was promised or given out
 	Binding member.Binding // as far as known
+	Settled clock.Time     // all up to it is among the batches and before the base
 }
 
 // Status describes a member for people and reports.

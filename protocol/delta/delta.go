@@ -148,7 +148,9 @@ func (d *Delta) recover(r *protocol.Recovered) {
 	}
 	for j := range d.streams {
 		d.streams[j].recovered = d.streams[j].log.end
+		d.raise(member.ID(j), clock.Mark{Promise: r.Settled})
 	}
+	d.agreed = r.Settled > 0 && d.binding.Complete() // nothing settles before
 	d.fx.Append = d.fx.Append[:0]
 }
 

@@ -27,16 +27,23 @@ func (d *Delta) settle() {
 	if horizon <= d.settled {
 		return
 	}
+	d.settled = max(d.settled, d.deliver(horizon))
+	if d.cfg.Durable {
+		d.fx.Settled = d.settled
+	}
+}
+
+// deliver hands over what settled up to a time, and gives the time up to which
+// it could.
+func (d *Delta) deliver(horizon clock.Time) clock.Time {
 	for {
 		stream, ok := d.earliest(d.delivered, horizon)
 		if !ok {
-			d.settled = horizon
-			return
+			return horizon
 		}
 		b := d.streams[stream].log.at(d.delivered[stream])
 		if !d.survives(b) {
-			d.settled = max(d.settled, b.Time-1)
-			return
+			return b.Time - 1
 		}
 		d.fx.Deliver = append(d.fx.Deliver, *b)
 		d.delivered[stream]++
@@ -172,6 +179,9 @@ func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
 		d.goOn(member.ID(j), from)
 	}
 	d.fx.Reset = &d.base
+	if d.cfg.Durable {
+		d.fx.Binding, d.rebound = d.binding, false // the base must not outlive what it is about
+	}
 }
 
 // Tentative gives what is held but not delivered yet, in order.

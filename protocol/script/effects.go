@@ -39,6 +39,10 @@ func (w *world) record(n *node, effects *protocol.Effects) {
 		n.journal.Batches = append(n.journal.Batches, keep(&effects.Append[i]))
 	}
 	w.tellBatches(n, "append", effects.Append)
+	if effects.Settled != 0 {
+		n.journal.Settled = effects.Settled
+		w.tell(n, "settled", "settled "+effects.Settled.String())
+	}
 	if effects.Reset != nil {
 		n.journalFrom(effects.Reset)
 	}

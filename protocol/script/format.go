@@ -16,7 +16,7 @@ func parts() map[string]bool {
 	return map[string]bool{
 		"append": true, "send": true, "deliver": true, "base": true, "reset": true,
 		"batches": true, "rows": true, "acks": true, "pulls": true, "agreed": true, "empty": true,
-		"release": false, "bound": false, "binding": false,
+		"release": false, "bound": false, "binding": false, "settled": false,
 		"stable": false, "hears": false, "version": false, "session": false, "number": false,
 	}
 }

@@ -36,10 +36,11 @@
 //	show release, hide rows
 //
 // Each line of outcome belongs to one step of one member. A batch reads
-// origin/seq@time "payload" (in a message only origin/seq), a row who{stream:have@promise ...}. Show and hide
-// know the deeds append, send, deliver, release, base, reset, bound, binding,
-// and of a message batches, rows, acks, pulls, agreed, stable, hears, version, session
-// and number; hide empty leaves out the messages of which nothing is left. With
+// origin/seq@time "payload" (in a message only origin/seq), a row
+// who{stream:have@promise ...}. Show and hide know the deeds append, send,
+// deliver, release, base, reset, bound, binding, settled, and of a message
+// batches, rows, acks, pulls, agreed, stable, hears, version, session and
+// number; hide empty leaves out the messages of which nothing is left. With
 // status, known adds what the others are known to hold.
 //
 // A script fails by itself when a reducer hands out a batch that it does not
