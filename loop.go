@@ -146,7 +146,8 @@ func (n *Node) submit() error {
 			return err
 		}
 	}
-	return nil
+	n.outbox.dropIfCut()
+	return n.closeStream()
 }
 
 // closeStream ends the own stream once everything that was accepted is in it.

@@ -148,6 +148,14 @@ func (n *Node) CloseStream() {
 	n.wakeUp()
 }
 
+// CutStream is CloseStream for those who can wait no longer: what was accepted
+// and has found no room until now, because peers or the disk do not keep up,
+// is dropped, so that the stream ends before the peers come back.
+func (n *Node) CutStream() {
+	n.outbox.cut(ErrStreamClosed)
+	n.wakeUp()
+}
+
 // Complete gives a channel that is closed once the streams of all members are
 // closed and everything in them was delivered here: the log is final. A tick
 // may pass before it is noticed.

@@ -34,6 +34,7 @@ type outbox struct {
 	eager   bool             // the loop wants the open batch as soon as it has an entry
 	freed   chan struct{}    // closed when there is room again; nil: nobody waits
 	refusal error            // why nothing is taken in any more
+	cutting bool             // what finds no room is dropped
 }
 
 func newOutbox(batchBytesMax, entriesMax int, summarize func(*protocol.Batch) error, wake func()) *outbox {
@@ -187,6 +188,32 @@ func (o *outbox) refuse(why error) {
 		o.refusal = why
 	}
 	o.release()
+}
+
+// cut takes in nothing more, and lets what finds no room be dropped.
+func (o *outbox) cut(why error) {
+	o.refuse(why)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.cutting = true
+}
+
+// dropIfCut drops what is there if that is wanted.
+func (o *outbox) dropIfCut() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.cutting {
+		return
+	}
+	for i := range o.ready {
+		o.ready[i].Buffer.Release()
+	}
+	clear(o.ready)
+	o.ready = o.ready[:0]
+	if o.builder.Len() > 0 {
+		batch := o.builder.Take()
+		batch.Buffer.Release()
+	}
 }
 
 // isEmpty says that nothing is left to take and nothing will come.

@@ -142,6 +142,24 @@ func TestRefusalReachesThoseWhoWaitAndSpoilsNothing(t *testing.T) {
 	})
 }
 
+func TestCutOutboxDropsWhatFindsNoRoom(t *testing.T) {
+	o, _ := newTestOutbox(1024, 1)
+	o.dropIfCut()
+	for range readyBatchesMax {
+		mustAdd(t, o, "x")
+	}
+	if o.dropIfCut(); o.isEmpty() {
+		t.Fatal("dropped before it was cut")
+	}
+	o.cut(ErrStreamClosed)
+	if err := o.add(context.Background(), []byte("y")); !errors.Is(err, ErrStreamClosed) || o.isEmpty() {
+		t.Fatalf("error %v, empty %v", err, o.isEmpty())
+	}
+	if o.dropIfCut(); !o.isEmpty() {
+		t.Fatal("something is left")
+	}
+}
+
 func TestEntriesThatTheApplicationCannotSummarizeAreItsMistake(t *testing.T) {
 	bad := errors.New("not a number")
 	o := newOutbox(1024, 0, func(b *protocol.Batch) error {

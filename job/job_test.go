@@ -194,6 +194,22 @@ func TestAbsentMemberKeepsNobodyFromPrinting(t *testing.T) {
 	})
 }
 
+func TestFullMemoryLeavesOnlyTheAbsentMemberMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		for id := range member.ID(2) {
+			w.start(id, func(c *job.Config) { c.Rate, c.Node.MemoryBytesMax = 0, 2<<20 })
+		}
+		ends := w.wait()[:2]
+		for i, end := range ends {
+			o := end.outcome
+			if o.Own < 1000 || len(o.Missing) != 1 || o.Missing[0] != "c" || o.Exact != ends[0].outcome.Exact {
+				t.Errorf("member %d: %+v", i, o)
+			}
+		}
+	})
+}
+
 func TestSilentMemberIsNamedWithHowLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)

@@ -192,6 +192,9 @@ func (r *run) sample(ctx context.Context) {
 	}
 	if r.phases.phase() == PhaseGrace {
 		_, _ = r.fold(ctx) // measures; a failure tells nothing
+		if r.phases.untilDeadline() < r.cfg.WaitFor/2 {
+			r.node.CutStream() // better an end that all know than a few entries more
+		}
 	}
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(r.progress(&status))

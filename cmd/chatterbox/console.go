@@ -61,19 +61,21 @@ func (c *console) notef(format string, args ...any) {
 }
 
 // logger gives the log for --verbose: coloured on a terminal, plain otherwise,
-// and only warnings when not verbose. It goes through the screen, so that
-// lines do not fall into what is drawn there.
-func (c *console) logger(verbose bool, out *screen) *slog.Logger {
+// and only warnings when not verbose.
+func (c *console) logger(verbose bool) *slog.Logger { return c.loggerAbove(newScreen(c), verbose) }
+
+// loggerAbove gives a log whose lines do not fall into what is drawn.
+func (c *console) loggerAbove(drawn *screen, verbose bool) *slog.Logger {
 	level := slog.LevelWarn
 	if verbose {
 		level = slog.LevelDebug
 	}
 	if c.live {
-		return slog.New(tint.NewTextHandler(out, &tint.Options{
+		return slog.New(tint.NewTextHandler(drawn, &tint.Options{
 			Level: level, TimeFormat: time.TimeOnly + ".000", NoColor: !bool(c.talk),
 		}))
 	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(drawn, &slog.HandlerOptions{Level: level}))
 }
 
 // style paints text for a terminal; false leaves it plain.

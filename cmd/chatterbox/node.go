@@ -145,7 +145,7 @@ func (c *nodeCommand) job(console *console, screen *screen, listener net.Listene
 			Members: c.members, Self: c.self, Listener: listener,
 			Protocol: chatterbox.Protocol(c.Protocol.Value), BatchEntriesMax: int(c.Batch.Value),
 			Tick: c.tick(c.Tick.Duration, c.self), DataDir: c.DataDir.Value, MemoryBytesMax: c.memoryBytes(),
-			Impose: c.impose(c.self), Log: console.logger(c.Verbose, screen),
+			Impose: c.impose(c.self), Log: console.loggerAbove(screen, c.Verbose),
 		},
 		SendFor: c.SendFor.Duration, WaitFor: c.WaitFor.Duration,
 		Seed: c.seed(console), Rate: c.Rate.Value, Messages: c.Messages.Value,

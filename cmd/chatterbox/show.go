@@ -39,7 +39,7 @@ func (s *show) run(seed uint64) (*cluster.Report, error) {
 	config := cluster.Config{
 		Executable: executable, Arguments: s.flags.arguments(seed), Members: s.nodes, RunFor: runFor,
 		Schedule: s.schedule, Epoch: board.epoch, Folder: folder, DataDir: s.dataDir(folder),
-		Progress: board.progress, Line: board.line, Tick: board.tick, Log: s.console.logger(s.flags.Verbose, board.screen),
+		Progress: board.progress, Line: board.line, Tick: board.tick, Log: s.console.loggerAbove(board.screen, s.flags.Verbose),
 	}
 	config.Trace, config.Header = s.trace, traceHeader(cluster.Names(s.nodes), s.flags, seed)
 	config.Header.Journal = config.DataDir != ""
