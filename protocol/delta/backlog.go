@@ -85,6 +85,9 @@ func (d *Delta) updateRoom() {
 	}
 	share := d.cfg.MemoryBytesMax / d.cfg.Members
 	room := share
+	if !d.cfg.KeepAll {
+		room -= d.own.appended - d.own.trimmed // what all hold may still have to wait for others to settle
+	}
 	for i := range d.links {
 		if l := &d.links[i]; l.peer != d.cfg.Self {
 			room = min(room, d.backlogMax(l, share)-(d.own.appended-max(l.confirmed.bytes, d.own.trimmed)))
@@ -100,7 +103,7 @@ func (d *Delta) backlogMax(l *link, share int) int {
 	}
 	// Who was not measured yet may turn out to be slow.
 	unknown := l.everHeard && c.rate == 0 || !l.everHeard && d.now < d.cfg.FirstContactWait
-	if l.up && d.hears(l) || unknown {
+	if l.up && (d.hears(l) || !d.cfg.Datagram) || unknown {
 		most = min(most, l.window+aheadOfSend)
 	}
 	return most

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	windowBytesFirst = 256 << 10              // in flight to a peer that was not measured yet
-	windowBytesMin   = 32 << 10               // in flight to the slowest peer
+	windowBytesFirst = 64 << 10               // in flight to a peer that was not measured yet; it doubles with each round trip
+	windowBytesMin   = 16 << 10               // in flight to the slowest peer
 	windowBytesNear  = 512 << 10              // more than that only where distance, not queueing, makes a round trip long
 	roundTripCalm    = 200 * time.Millisecond // more than that over the shortest round trip means that queues fill: the window halves
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
@@ -112,7 +112,7 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.outSession++
 	l.flights.restart(1)
 	l.largestAcked = 0
-	l.window = min(max(l.window, windowBytesFirst), d.cfg.WindowBytesMax)
+	l.window = min(l.window, windowBytesFirst, d.cfg.WindowBytesMax)
 	l.srtt = 0
 	l.bindings = false
 	d.rewind(l)
@@ -178,9 +178,10 @@ func (d *Delta) tieRow(l *link) {
 // bound says that the peer's present life is the one that counts.
 func (d *Delta) boundTo(l *link) bool { return l.identity == d.binding[l.peer] }
 
-// hears says whether the peer was heard directly of late.
+// hears says whether the peer was heard directly of late. Over a way with long
+// queues it may take longer.
 func (d *Delta) hears(l *link) bool {
-	return l.everHeard && d.now-l.heard <= heardKeepAlives*d.cfg.KeepAlive
+	return l.everHeard && d.now-l.heard <= max(heardKeepAlives*d.cfg.KeepAlive, min(2*l.srtt, timeoutMax))
 }
 
 // known gives how many entries of a stream the peer is known to hold.
