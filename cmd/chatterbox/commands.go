@@ -14,6 +14,7 @@ type commands struct {
 	Node       nodeCommand       `cmd:"" help:"Run one member: send for a while, wait for a while, print (COUNT,SCORE)."`
 	Cluster    clusterCommand    `cmd:"" help:"Run a whole cluster as real processes on this machine, and break it by a failure map."`
 	Bench      benchCommand      `cmd:"" help:"Measure how fast a cluster orders entries, beside what this machine can carry at all."`
+	Maelstrom  maelstromCommand  `cmd:"" help:"Run one member behind Maelstrom's JSON lines on stdin and stdout."`
 	Completion completionCommand `cmd:"" help:"Print the completion script for a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 
