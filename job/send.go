@@ -53,14 +53,14 @@ func (r *run) send(ctx context.Context) error {
 // Those that an earlier life with the same data has written are not repeated.
 func (r *run) numbers(ctx context.Context) *workload.Numbers {
 	status, err := r.node.Status(ctx)
-	if err != nil {
-		return nil
+	if err == nil {
+		numbers := workload.NewNumbers(r.cfg.Seed, int(status.Self))
+		own := status.Held[status.Self].Have
+		numbers.Skip(own)
+		r.own.Store(own)
+		return numbers
 	}
-	numbers := workload.NewNumbers(r.cfg.Seed, int(status.Self))
-	own := status.Held[status.Self].Have
-	numbers.Skip(own)
-	r.own.Store(own)
-	return numbers
+	return nil
 }
 
 // unlessEnded gives the error that ended the sending, but none where that is

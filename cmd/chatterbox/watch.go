@@ -43,16 +43,24 @@ func (w *watcher) show(p job.Progress) {
 	if p.Settled == p.Count {
 		settled = w.style.good(settled)
 	}
-	w.screen.draw([]string{fmt.Sprintf("%s %s  %s left  %s held  %s  %s  hears %s",
+	w.screen.draw([]string{fmt.Sprintf("%s %s  %s left  %s held  %s  %s%s",
 		w.style.strong(pad(p.Phase, len(job.PhaseGrace))),
 		w.style.accent(bar(1-p.Left.Seconds()/w.runFor.Seconds(), 16)), tenths(p.Left),
 		grouped(p.Count), perSecond(w.speed.rate), settled,
-		hears(w.style, w.members, int(w.self), p.Heard))})
+		after("  hears ", hears(w.style, w.members, int(w.self), p.Heard)))})
 }
 
 func (w *watcher) stop() {
 	w.stopped = true
 	w.screen.clear()
+}
+
+// after puts a label before a text that is not empty.
+func after(label, text string) string {
+	if text == "" {
+		return ""
+	}
+	return label + text
 }
 
 // hears names the peers that a member hears directly; a dot is one that it
