@@ -45,9 +45,14 @@ func (c *court) judgeRestart(e *trace.Event) {
 }
 
 // belowTruth: what a member believes of a peer is no more than the peer holds
-// and said.
+// and said, and never becomes less.
 func belowTruth(c *court) rule {
+	beliefs := newBeliefs(len(c.past.members))
 	return func(e *trace.Event) {
+		if e.Kind == trace.Start {
+			beliefs.forget(e.Member)
+			return
+		}
 		if e.Peer == e.Member {
 			return
 		}
@@ -58,7 +63,55 @@ func belowTruth(c *court) rule {
 		if truth := peer.spoken[e.Stream].Promise; e.Promise > truth {
 			c.violated(e, "believes that member %d promises %d for stream %d, for which it promised %d", e.Peer, uint64(e.Promise), e.Stream, uint64(truth))
 		}
+		if peer.identities > 1 || c.past.members[e.Stream].identities > 1 {
+			return // what was believed may have been about another life
+		}
+		if before := beliefs.note(e); e.Have < before.Have || e.Promise < before.Promise {
+			c.violated(e, "believed that member %d holds %d entries of stream %d with promise %d, and now %d with promise %d",
+				e.Peer, before.Have, e.Stream, uint64(before.Promise), e.Have, uint64(e.Promise))
+		}
 	}
+}
+
+// believersMax is up to how many members beliefs are remembered: the memory
+// grows with the third power.
+const believersMax = 64
+
+// beliefs remembers what each member believed of each peer and stream.
+type beliefs struct {
+	members int // 0: too many
+	marks   []clock.Mark
+}
+
+func newBeliefs(members int) *beliefs {
+	if members > believersMax {
+		return &beliefs{}
+	}
+	return &beliefs{members, make([]clock.Mark, members*members*members)}
+}
+
+// forget forgets what a member believed, which starts anew, and what others
+// believed of it: it may have promised for others what no journal keeps.
+func (b *beliefs) forget(id member.ID) {
+	n := b.members
+	if n == 0 {
+		return
+	}
+	clear(b.marks[int(id)*n*n : (int(id)+1)*n*n])
+	for k := range n {
+		clear(b.marks[(k*n+int(id))*n : (k*n+int(id)+1)*n])
+	}
+}
+
+// note takes up a belief and gives the one before.
+func (b *beliefs) note(e *trace.Event) clock.Mark {
+	if b.members == 0 {
+		return clock.Mark{}
+	}
+	mark := &b.marks[(int(e.Member)*b.members+int(e.Peer))*b.members+int(e.Stream)]
+	before := *mark
+	*mark = clock.Mark{Have: e.Have, Promise: e.Promise}
+	return before
 }
 
 // truePromises: no batch of the stream with the promised time or less lies

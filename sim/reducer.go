@@ -34,5 +34,6 @@ func (w *world) newReducer(n *node, life journal.Life) protocol.Reducer {
 		Tick: s.Tick, Durable: s.Journal, Fold: workload.Fold, Datagram: !s.Streams,
 		FirstContactWait: firstContactWait, KeepAlive: keepAlive(len(w.nodes)),
 		MemoryBytesMax: s.MemoryBytesMax, MessageBytesMax: s.MessageBytesMax, WindowBytesMax: s.WindowBytesMax,
+		TrimNoticeBytes: s.TrimNoticeBytes,
 	}, w.config.Mutant)
 }

@@ -46,7 +46,7 @@ func (r *Runner) Run(c Config) (Result, error) {
 	result := Result{
 		Violations: append(w.judge.Violations(), w.found...), Count: w.judge.Count() + len(w.found),
 		Hash: w.hash.Sum(), Events: w.hash.Events(), Virtual: w.now, Messages: w.messages,
-		Header: w.header, Map: w.lines, Shape: w.shape, Entries: w.judge.Entries(),
+		Header: w.header, Map: w.lines, Shape: w.shape, Entries: w.judge.Entries(), config: w.config,
 	}
 	return result, nil
 }
@@ -83,9 +83,7 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	} else {
 		w.shape = Draw(c.Seed, c.Protocol, c.Members)
 	}
-	for i := range c.Members {
-		w.list = append(w.list, member.Member{Name: member.Letter(member.ID(i)), Host: "sim", Port: i + 1})
-	}
+	w.list = names(c.Members)
 	w.lines = c.Map
 	if c.Map == nil {
 		w.lines = w.drawMap()
@@ -99,6 +97,15 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	w.demand()
 	w.judge = check.New(w.header, numbersOf(c.Seed))
 	return w, nil
+}
+
+// names gives the list of so many members: a, b, c and so on.
+func names(members int) member.List {
+	list := make(member.List, members)
+	for i := range list {
+		list[i] = member.Member{Name: member.Letter(member.ID(i)), Host: "sim", Port: i + 1}
+	}
+	return list
 }
 
 func (w *world) makeMembers() {

@@ -19,6 +19,7 @@ type Shape struct {
 
 	Journal         bool // members keep a journal
 	SegmentBytesMax int  // of the journal
+	TrimNoticeBytes int  // trimmed before the journal is told
 	Torn            bool // a crash may leave a part of what was not synced
 
 	Rates    []float64 // entries a second that each member broadcasts; 0 is an idle one
@@ -65,10 +66,11 @@ func Draw(seed uint64, protocol string, members int) Shape {
 		Wake:    pick[time.Duration](rng, 0, 100, 500, 1000) * time.Microsecond,
 		Streams: rng.IntN(3) == 0,
 		Journal: rng.IntN(2) == 0, SegmentBytesMax: pick(rng, 1<<10, 16<<10, 1<<20),
-		Torn:           rng.IntN(2) == 0,
-		BatchMax:       pick(rng, 1, 4, 16),
-		Zombies:        pick(rng, 0, 0, 0.001, 0.02),
-		MemoryBytesMax: pick(rng, 64<<10, 1<<20, 16<<20), MessageBytesMax: pick(rng, 512, 4<<10, 64<<10), WindowBytesMax: pick(rng, 64<<10, 4<<20),
+		TrimNoticeBytes: pick(rng, 512, 16<<10, 8<<20),
+		Torn:            rng.IntN(2) == 0,
+		BatchMax:        pick(rng, 1, 4, 16),
+		Zombies:         pick(rng, 0, 0, 0.001, 0.02),
+		MemoryBytesMax:  pick(rng, 64<<10, 1<<20, 16<<20), MessageBytesMax: pick(rng, 512, 4<<10, 64<<10), WindowBytesMax: pick(rng, 64<<10, 4<<20),
 	}
 	s.DelayMin = pick[time.Duration](rng, 0, 100*time.Microsecond, time.Millisecond, 10*time.Millisecond)
 	s.DelayMax = s.DelayMin + pick[time.Duration](rng, 0, time.Millisecond, 5*time.Millisecond, 30*time.Millisecond)

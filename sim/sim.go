@@ -78,6 +78,18 @@ type Result struct {
 	Header     trace.Header      // what the run was and what was demanded of it
 	Map        failure.Map       // what went wrong
 	Shape      Shape
+
+	config Config
+}
+
+// Config gives the run with all that was drawn for it.
+func (r *Result) Config() Config {
+	c := r.config
+	c.Map, c.Shape = r.Map, &r.Shape
+	if c.Map == nil {
+		c.Map = failure.Map{}
+	}
+	return c
 }
 
 // Failed says whether a promise was broken.

@@ -1,58 +1,106 @@
 package sim_test
 
 import (
+	"fmt"
 	"os"
-	"strconv"
+	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
+	"chatterbox/failure"
 	"chatterbox/sim"
-	"chatterbox/trace"
 )
 
-func TestSome(t *testing.T) {
-	r := sim.NewRunner()
-	bad := map[string]int{}
-	first := map[string]uint64{}
-	from, n := uint64(0), uint64(100)
-	if v := os.Getenv("FROM"); v != "" {
-		from, _ = strconv.ParseUint(v, 10, 64)
+func protocols() []string { return []string{sim.Delta, sim.Lockstep} }
+
+// mustHold runs a configuration in which no promise may be broken.
+func mustHold(t *testing.T, runner *sim.Runner, c sim.Config) sim.Result {
+	t.Helper()
+	result, err := runner.Run(c)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if v := os.Getenv("N"); v != "" {
-		n, _ = strconv.ParseUint(v, 10, 64)
+	if result.Failed() {
+		t.Errorf("%d violations, first %s\n%s", result.Count, result.Violations[0], sim.Case(result.Config(), "Fails."))
 	}
-	show := os.Getenv("SHOW")
-	showMax, _ := strconv.Atoi("0" + os.Getenv("MAX"))
-	showMax = max(showMax, 3)
-	for seed := from; seed < from+n; seed++ {
-		cfg := sim.Config{Seed: seed, Protocol: os.Getenv("PROTO")}
-		if f := os.Getenv("TRACE"); f != "" {
-			h, _ := sim.Prepare(cfg)
-			out, _ := os.Create(f)
-			w := trace.NewWriter(out, h)
-			cfg.Sink = w
-			defer w.Close()
-		}
-		res, err := r.Run(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen := map[string]bool{}
-		for _, v := range res.Violations {
-			if !seen[v.Check] {
-				seen[v.Check] = true
-				bad[v.Check]++
-				if bad[v.Check] == 1 {
-					first[v.Check] = seed
+	return result
+}
+
+// TestRandomRunsKeepAllPromises is a small share of the runs that the command
+// sim is for.
+func TestRandomRunsKeepAllPromises(t *testing.T) {
+	const workers, seeds = 4, 40
+	for _, protocol := range protocols() {
+		for worker := range uint64(workers) {
+			t.Run(fmt.Sprintf("%s/%d", protocol, worker), func(t *testing.T) {
+				t.Parallel()
+				runner := sim.NewRunner()
+				for seed := worker * seeds; seed < (worker+1)*seeds; seed++ {
+					mustHold(t, runner, sim.Config{Protocol: protocol, Seed: seed})
 				}
-				if bad[v.Check] <= showMax && (show == "" || show == v.Check) {
-					t.Logf("seed %d ending %d streams %v journal %v progress %v alike %v: %d events, %d msgs, %d entries, %v virtual, %d violations", seed, res.Shape.Ending, res.Shape.Streams, res.Shape.Journal, res.Header.Progress, res.Header.Alike, res.Events, res.Messages, res.Entries, res.Virtual, res.Count)
-					t.Log("   ", v); if os.Getenv("ALL")!="" {for _, x := range res.Violations {t.Log("      ",x)}}
-					if os.Getenv("MAP") != "" {
-						t.Log("\n" + res.Map.String())
-					}
-				}
+			})
+		}
+	}
+}
+
+// TestSameSeedSameHash: a run depends on nothing but its configuration, not on
+// what ran before, nor on how many processors there are.
+func TestSameSeedSameHash(t *testing.T) {
+	used := sim.NewRunner()
+	for _, protocol := range protocols() {
+		for seed := range uint64(6) {
+			c := sim.Config{Protocol: protocol, Seed: seed, SendFor: time.Second, GraceFor: 3 * time.Second}
+			first := mustHold(t, used, c)
+			before := runtime.GOMAXPROCS(1)
+			second := mustHold(t, sim.NewRunner(), c)
+			runtime.GOMAXPROCS(before)
+			if first.Hash != second.Hash || first.Events != second.Events {
+				t.Errorf("%s seed %d: hashes %x and %x of %d and %d events", protocol, seed, first.Hash, second.Hash, first.Events, second.Events)
+			}
+			c.Seed += 1000
+			if other := mustHold(t, used, c); other.Hash == first.Hash {
+				t.Errorf("%s: seeds %d and %d have one hash", protocol, seed, c.Seed)
 			}
 		}
 	}
-	t.Log(bad, first)
+}
+
+// TestCasesHold runs what once failed, and was made as small as it gets.
+func TestCasesHold(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	runner := sim.NewRunner()
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := sim.ParseCase(string(text), file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustHold(t, runner, c)
+		})
+	}
+}
+
+// TestShippedMapsHold runs the failure maps that come along, with some seeds
+// each.
+func TestShippedMapsHold(t *testing.T) {
+	const send, grace, seeds = 3 * time.Second, 5 * time.Second, 3
+	for _, shipment := range failure.Shipped() {
+		t.Run(shipment.Name, func(t *testing.T) {
+			t.Parallel()
+			runner := sim.NewRunner()
+			for _, protocol := range protocols() {
+				for seed := range uint64(seeds) {
+					mustHold(t, runner, sim.Config{Protocol: protocol, Seed: seed, Map: shipment.Map(), SendFor: send, GraceFor: grace})
+				}
+			}
+		})
+	}
 }
