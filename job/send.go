@@ -64,13 +64,12 @@ func (r *run) numbers(ctx context.Context) *workload.Numbers {
 }
 
 // unlessEnded gives the error that ended the sending, but none where that is
-// the way in which it ends.
+// the way in which it ends. That this member only reads is told by the outcome.
 func unlessEnded(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil, errors.Is(err, chatterbox.ErrClosed), errors.Is(err, chatterbox.ErrStreamClosed):
-		return nil
-	case errors.Is(err, chatterbox.ErrReader):
-		return nil // the outcome tells it as the reason why this member is missing
+	for _, end := range []error{context.Cause(ctx), chatterbox.ErrClosed, chatterbox.ErrStreamClosed, chatterbox.ErrReader} {
+		if end != nil && errors.Is(err, end) {
+			return nil
+		}
 	}
 	return fmt.Errorf("job: send: %w", err)
 }
