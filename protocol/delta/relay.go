@@ -221,8 +221,11 @@ func (d *Delta) mustRelay(l *link) bool {
 	if d.now-l.relayedAt < d.quiet() || d.mutant == mutant.NoRelayedRows {
 		return false
 	}
+	// What a peer that is not heard has received nobody knows: as long as
+	// anything depends on it, rows go again now and then.
+	again := !d.hears(l) && d.logBytes > 0 && d.now-l.relayedAt >= d.cfg.KeepAlive
 	for k, r := range d.rows {
-		if d.relaysRow(l, member.ID(k)) && d.newest(r) > l.relayedSince(k) {
+		if d.relaysRow(l, member.ID(k)) && (again || d.newest(r) > l.relayedSince(k)) {
 			return true
 		}
 	}

@@ -188,19 +188,24 @@ func (d *Delta) fill(l *link, m *protocol.Message) {
 	l.blocked = l.blocked || l.window-l.inFlight <= d.cfg.MessageBytesMax
 }
 
-// nextLost gives the next batch of what was lost; it leaves the list.
+// nextLost gives the next batch of what was lost; it leaves the list. What was
+// relayed stays there as long as somebody else may be relaying it now.
 func (d *Delta) nextLost(l *link) *protocol.Batch {
-	for len(l.lost) > 0 {
-		s := &l.lost[0]
+	for i := 0; i < len(l.lost); {
+		s := &l.lost[i]
 		log := &d.streams[s.stream].log
 		from := max(s.first-1, d.known(l, s.stream))
 		number := d.streams[s.stream].find(from)
-		if from < s.last && number < log.end && log.at(number).Seq <= s.last {
+		switch {
+		case from >= s.last || number >= log.end || log.at(number).Seq > s.last:
+			l.lost = append(l.lost[:i], l.lost[i+1:]...)
+		case !d.writes(s.stream) && l.lease[s.stream] <= d.now:
+			i++
+		default:
 			b := log.at(number)
 			s.first = b.Last() + 1
 			return b
 		}
-		l.lost = l.lost[:copy(l.lost, l.lost[1:])]
 	}
 	return nil
 }
@@ -243,9 +248,11 @@ func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 
 // unsend takes back a batch that does not fit into the message after all.
 func (d *Delta) unsend(l *link, b *protocol.Batch) {
-	if len(l.lost) > 0 && l.lost[0].stream == b.Origin && l.lost[0].first == b.Last()+1 {
-		l.lost[0].first = b.Seq
-		return
+	for i := range l.lost {
+		if s := &l.lost[i]; s.stream == b.Origin && s.first == b.Last()+1 {
+			s.first = b.Seq
+			return
+		}
 	}
 	h := &l.sent[b.Origin]
 	h.have, h.number = b.Seq-1, h.number-1
