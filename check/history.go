@@ -28,6 +28,7 @@ type witness struct {
 	opening    bool // nothing happened in this life yet but taking up the journal
 	identity   member.Identity
 	identities int // that the place had so far
+	starts     int // of lives, with and without data
 	startedAt  time.Duration
 
 	writers   []member.Identity // of each stream, whose entries are held; 0: none yet
@@ -136,6 +137,7 @@ const (
 
 func (m *witness) start(e *trace.Event) {
 	m.running, m.opening, m.startedAt = true, true, e.At
+	m.starts++
 	if m.identity != e.Identity {
 		if m.identities > 0 {
 			m.past = append(m.past, pastLife{m.identity, slices.Clone(m.held)})
@@ -159,7 +161,7 @@ func (m *witness) regain(e *trace.Event) {
 		m.published[e.Stream] = clock.Mark{} // what was said before may have been about another life
 	}
 	if e.Have > m.held[e.Stream] {
-		m.writers[e.Stream] = 0 // of whichever life counts
+		m.writers[e.Stream], m.last[e.Stream] = 0, 0 // it stands for all that was held, of whichever life
 	}
 	m.held[e.Stream] = max(m.held[e.Stream], e.Have)
 	m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)

@@ -66,7 +66,11 @@ func belowTruth(c *court) rule {
 		if peer.identities > 1 || c.past.members[e.Stream].identities > 1 {
 			return // what was believed may have been about another life
 		}
-		if before := beliefs.note(e); e.Have < before.Have || e.Promise < before.Promise {
+		before := beliefs.note(e)
+		if peer.starts > 1 {
+			before.Promise = 0 // what it promised for others no journal keeps
+		}
+		if e.Have < before.Have || e.Promise < before.Promise {
 			c.violated(e, "believed that member %d holds %d entries of stream %d with promise %d, and now %d with promise %d",
 				e.Peer, before.Have, e.Stream, uint64(before.Promise), e.Have, uint64(e.Promise))
 		}
@@ -90,16 +94,10 @@ func newBeliefs(members int) *beliefs {
 	return &beliefs{members, make([]clock.Mark, members*members*members)}
 }
 
-// forget forgets what a member believed, which starts anew, and what others
-// believed of it: it may have promised for others what no journal keeps.
+// forget forgets what a member believed, which starts anew.
 func (b *beliefs) forget(id member.ID) {
-	n := b.members
-	if n == 0 {
-		return
-	}
-	clear(b.marks[int(id)*n*n : (int(id)+1)*n*n])
-	for k := range n {
-		clear(b.marks[(k*n+int(id))*n : (k*n+int(id)+1)*n])
+	if n := b.members * b.members; n > 0 {
+		clear(b.marks[int(id)*n : (int(id)+1)*n])
 	}
 }
 
