@@ -17,7 +17,7 @@ const (
 	roundTripCalm    = 200 * time.Millisecond // more than that over the shortest round trip means that queues fill: the window halves
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
 	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
-	retiredFor       = 2 * time.Second        // for so long messages of a replaced life are taken for late ones
+	pastLivesMax     = 16                     // lives of a peer that are told from new ones
 )
 
 // link is the way to one peer and what is known about it: its present life,
@@ -27,10 +27,9 @@ type link struct {
 	up       bool
 	reliable bool // nothing is lost as long as the link is up
 
-	identity  member.Identity // the life that is heard; 0: nobody was
-	retired   member.Identity // the life before
-	retiredAt time.Duration
-	row       *row // what that life holds: the one in Delta.rows, or a reader's own
+	identity  member.Identity   // the life that is heard; 0: nobody was
+	past      []member.Identity // lives that were heard before: what comes from them is late
+	row       *row              // what that life holds: the one in Delta.rows, or a reader's own
 	heard     time.Duration
 	everHeard bool
 	bindings  bool            // the peer knows the agreed binding
@@ -116,6 +115,9 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.srtt = 0
 	l.bindings = false
 	d.rewind(l)
+	for stream := range l.pushedAt {
+		l.pushedAt[stream] = d.now // what is known of it may be old: it will tell
+	}
 	l.rowSent = l.rowAcked
 	l.spoke = d.now - d.cfg.KeepAlive // say who we are with the next flush
 	d.urgent = true
@@ -145,7 +147,7 @@ func (d *Delta) rewind(l *link) {
 func (d *Delta) forget(l *link, identity member.Identity) {
 	known := l.identity != 0
 	if known {
-		l.retired, l.retiredAt = l.identity, d.now
+		l.past = append(l.past[max(0, len(l.past)+1-pastLivesMax):], l.identity)
 	}
 	l.identity = identity
 	l.session, l.received = 0, l.received[:0]

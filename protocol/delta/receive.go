@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"slices"
 	"time"
 
 	"chatterbox/clock"
@@ -54,7 +55,7 @@ func (d *Delta) refuse(m *protocol.Message) {
 // greet finds out which life of the peer speaks, and says whether to listen.
 func (d *Delta) greet(l *link, m *protocol.Message) bool {
 	if m.Identity != l.identity {
-		if m.Identity == l.retired && d.now-l.retiredAt < retiredFor {
+		if d.hears(l) && slices.Contains(l.past, m.Identity) {
 			return false
 		}
 		d.forget(l, m.Identity)
@@ -83,7 +84,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 func (d *Delta) returned(l *link) {
 	l.backoff, l.confirmed.since = 0, 0
 	for stream := range l.pushedAt {
-		l.lease[stream], l.pushedAt[stream] = 0, 0
+		l.lease[stream], l.pushedAt[stream] = 0, d.now
 	}
 	d.endLeases(l)
 	if !l.everHeard {
@@ -304,7 +305,7 @@ func (d *Delta) rowOf(from *link, r *protocol.Row) *row {
 	l := &d.links[r.Member]
 	if from != l {
 		d.bind(r.Member, r.Identity)
-		if r.Identity != l.identity && !d.hears(l) && r.Identity != l.retired {
+		if r.Identity != l.identity && !d.hears(l) && !slices.Contains(l.past, r.Identity) {
 			d.forget(l, r.Identity) // we hear of its new life through others
 		}
 	}

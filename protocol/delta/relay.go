@@ -12,7 +12,7 @@ import (
 const (
 	leaseQuiets    = 10 // a pull is a lease for so many times the quiet time
 	rotateQuiets   = 2  // without progress for so many, somebody else is asked
-	patienceQuiets = 5  // so long an origin that is heard is waited for: it may just be slow
+	patienceQuiets = 5  // so long an origin that was heard is waited for: it may be slow, or its link come up next
 	pushSlots      = 4  // holders take turns in pushing
 )
 
@@ -104,9 +104,10 @@ func (d *Delta) seek(stream member.ID, quiet time.Duration) {
 	}
 }
 
-// silent says whether the origin itself is not heard.
+// silent says whether the origin itself was never heard: nothing speaks for
+// waiting until it comes back.
 func (d *Delta) silent(origin member.ID) bool {
-	return origin == d.cfg.Self || !d.hears(&d.links[origin])
+	return origin == d.cfg.Self || !d.links[origin].everHeard
 }
 
 // rotate asks the next peer that has more of a stream.
