@@ -71,3 +71,13 @@ func (l *Lockstep) done() bool {
 	}
 	return true
 }
+
+// Committed gives of each stream how many entries are known to be held by
+// every member.
+func (l *Lockstep) Committed() []uint64 {
+	committed := make([]uint64, len(l.streams))
+	for id := range l.streams {
+		committed[id] = l.streams[id].committed
+	}
+	return committed
+}

@@ -21,6 +21,7 @@ func (l *Lockstep) AppendState(w *state.Words) {
 		l.peers[i].appendState(w)
 	}
 	state.Put(w, l.unstable.bytes)
+	state.Put(w, len(l.unstable.entries))
 	for _, entry := range l.unstable.entries {
 		state.PutAll(w, []uint64{uint64(entry.time), uint64(entry.bytes)})
 	}
