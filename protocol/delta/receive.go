@@ -173,6 +173,9 @@ func (d *Delta) adoptBinding(binding member.Binding) {
 	}
 	d.publishBinding()
 	d.settleBinding()
+	for j := range d.mine.stamps {
+		d.mine.stamps[j] = d.changes // what was told before did not count: tell it again
+	}
 }
 
 // agree settles the binding once the rows of all members show the same one.

@@ -204,10 +204,26 @@ func (d *Delta) nextLost(l *link) *protocol.Batch {
 		default:
 			b := log.at(number)
 			s.first = b.Last() + 1
-			return b
+			if !l.flies(b) {
+				return b
+			}
 		}
 	}
 	return nil
+}
+
+// flies says whether a batch is on its way to the peer: what was lost once may
+// have been sent again for another reason.
+func (l *link) flies(b *protocol.Batch) bool {
+	for number := l.flights.first; number < l.flights.end; number++ {
+		f := l.flights.at(number)
+		for i := 0; i < len(f.spans) && !f.done; i++ {
+			if s := f.spans[i]; s.stream == b.Origin && s.first <= b.Seq && b.Last() <= s.last {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // nextNew gives the oldest batch that goes to the peer and was not sent yet.
