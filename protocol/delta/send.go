@@ -251,7 +251,11 @@ func (d *Delta) nextNew(l *link) *protocol.Batch {
 // unsent gives the next batch of a stream for the peer, nil if there is none.
 func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 	s, h := &d.streams[stream], &l.sent[stream]
-	if known := d.known(l, stream); known > h.have || h.number < s.log.first {
+	known := d.known(l, stream)
+	if max(known, h.have) < s.base {
+		return nil // a snapshot comes first: beyond the gap before it, this would fill the buffer
+	}
+	if known > h.have || h.number < s.log.first {
 		// Of what the peer has and this member lacks, nothing goes back to it later.
 		h.have = max(h.have, s.base, min(known, d.mine.marks[stream].Have))
 		h.number = s.find(h.have)
