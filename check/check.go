@@ -33,15 +33,16 @@ func (v Violation) String() string {
 // Numbers gives the number k that an entry of the score workload carries.
 type Numbers func(origin member.ID, seq uint64) uint64
 
-// violationsKept is how many violations a judge keeps; all are counted.
-const violationsKept = 16
+// violationsKept is how many violations of each check a judge keeps; all are
+// counted.
+const violationsKept = 4
 
 // Judge applies all checks to a run.
 type Judge struct {
 	past       history
 	rules      [][]rule // by kind of event
+	courts     []*court
 	violations []Violation
-	count      int
 }
 
 // rule looks at an event before history takes note of it.
@@ -56,7 +57,9 @@ func New(header trace.Header, numbers Numbers) *Judge {
 		if c.rule == nil || !c.applies(&header) {
 			continue
 		}
-		apply := c.rule(&court{past: &j.past, judge: j, name: c.Name, numbers: numbers})
+		court := &court{past: &j.past, judge: j, name: c.Name, numbers: numbers}
+		j.courts = append(j.courts, court)
+		apply := c.rule(court)
 		for _, kind := range c.kinds {
 			j.rules[kind] = append(j.rules[kind], apply)
 		}
@@ -79,7 +82,23 @@ func (j *Judge) Tell(e *trace.Event) {
 func (j *Judge) Violations() []Violation { return j.violations }
 
 // Count gives the number of violations.
-func (j *Judge) Count() int { return j.count }
+func (j *Judge) Count() int {
+	count := 0
+	for _, c := range j.courts {
+		count += c.count
+	}
+	return count
+}
+
+// CountOf gives the number of violations of one check.
+func (j *Judge) CountOf(name string) int {
+	for _, c := range j.courts {
+		if c.name == name {
+			return c.count
+		}
+	}
+	return 0
+}
 
 // court is what a rule sees and where it complains.
 type court struct {
@@ -87,11 +106,12 @@ type court struct {
 	judge   *Judge
 	name    string
 	numbers Numbers
+	count   int // violations
 }
 
 func (c *court) violated(e *trace.Event, format string, args ...any) {
-	c.judge.count++
-	if len(c.judge.violations) < violationsKept {
+	c.count++
+	if c.count <= violationsKept {
 		c.judge.violations = append(c.judge.violations, Violation{
 			Check: c.name, At: e.At, Member: e.Member, Text: fmt.Sprintf(format, args...),
 		})

@@ -9,6 +9,9 @@ type Check struct {
 	Promise string // what must hold, in one sentence
 	// Catches names the kind of mistake that the check is for.
 	Catches string
+	// Pacing says that it is about how soon and how often: on a real machine
+	// that is busy a violation may be the machine's.
+	Pacing bool
 
 	kinds   []trace.Kind
 	applies func(*trace.Header) bool
@@ -72,9 +75,9 @@ func stepChecks() []Check {
 		{Name: "within-limits", Promise: "Batches in memory, and what is on its way to a peer that is gone, stay within their limits.",
 			Catches: "no back-pressure", kinds: []trace.Kind{trace.Start, trace.Push, trace.Sample}, applies: always, rule: withinLimits},
 		{Name: "no-early-resend", Promise: "Nothing is sent again to the same peer within a tick, unless link or peer began anew.",
-			Catches: "tick storm", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Up, trace.Down, trace.Receive, trace.Push}, applies: withTick, rule: noEarlyResend},
+			Pacing: true, Catches: "tick storm", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Up, trace.Down, trace.Receive, trace.Push}, applies: withTick, rule: noEarlyResend},
 		{Name: "few-copies", Promise: "Members send at most 1.05 copies of each entry needed in a healthy mesh, and 2 after a heal.",
-			Catches: "relay storm", kinds: []trace.Kind{trace.Push, trace.Append, trace.Phase}, applies: underDelta, rule: fewCopies},
+			Pacing: true, Catches: "relay storm", kinds: []trace.Kind{trace.Push, trace.Append, trace.Phase}, applies: underDelta, rule: fewCopies},
 		{Name: "zombies-ignored", Promise: "Messages of an older session of a life change nothing.",
 			Catches: "zombie", kinds: []trace.Kind{trace.Start, trace.Receive, trace.Append, trace.Send}, applies: always, rule: zombiesIgnored},
 	}
@@ -89,7 +92,7 @@ func endChecks() []Check {
 		{Name: "same-text", Promise: "All complete members print the same text, and all connected ones do.",
 			Catches: "disagreement in the end", kinds: []trace.Kind{trace.Final}, applies: always, rule: sameText},
 		{Name: "quiet-end", Promise: "After the last settling traffic falls to keep-alives, and the logs become empty.",
-			Catches: "acknowledgement loops, idle promise stuck", kinds: []trace.Kind{trace.Deliver, trace.Append, trace.Start, trace.Fault, trace.Resume, trace.Send, trace.Phase}, applies: underDelta, rule: quietEnd},
+			Pacing: true, Catches: "acknowledgement loops, idle promise stuck", kinds: []trace.Kind{trace.Deliver, trace.Append, trace.Start, trace.Fault, trace.Resume, trace.Send, trace.Phase}, applies: underDelta, rule: quietEnd},
 		{Name: "one-apart", Promise: "Under lockstep committed sets differ by at most one batch of each origin, and what is committed every member holds.",
 			Catches: "commit too early", kinds: []trace.Kind{trace.Deliver}, applies: underLockstep, rule: oneApart},
 		{Name: "same-hash", Promise: "One seed gives one trace.",
@@ -97,6 +100,6 @@ func endChecks() []Check {
 		{Name: "recovers-acknowledged", Promise: "A crash at any sync, or a torn last record, recovers a prefix with all that was acknowledged.",
 			Catches: "damage taken for truth, acknowledged data lost", applies: always},
 		{Name: "settles-in-time", Promise: "While nothing fails a batch settles everywhere within a bounded time, during the send phase too.",
-			Catches: "idle members that keep their time to themselves", kinds: []trace.Kind{trace.Deliver, trace.Phase}, applies: inTime, rule: settlesInTime},
+			Pacing: true, Catches: "idle members that keep their time to themselves", kinds: []trace.Kind{trace.Deliver, trace.Phase}, applies: inTime, rule: settlesInTime},
 	}
 }

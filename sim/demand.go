@@ -24,7 +24,7 @@ const (
 func (w *world) demand() {
 	c, s := &w.config, &w.shape
 	w.header = trace.Header{
-		Trace: trace.Version, Protocol: c.Protocol, Seed: c.Seed, Numbers: true, Journal: s.Journal,
+		Trace: trace.Version, Protocol: c.Protocol, Seed: c.Seed, Simulated: true, Numbers: true, Journal: s.Journal,
 		TickNs: w.shortest(s.Tick), KeepAliveNs: w.shortest(keepAlive(c.Members)),
 		LogBytesMax: s.MemoryBytesMax, MessageBytesMax: s.MessageBytesMax, WindowBytesMax: s.WindowBytesMax,
 	}

@@ -95,7 +95,7 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	w.identities, w.load = stream(c.Seed, drawIdentity), stream(c.Seed, drawLoad)
 	w.makeMembers()
 	w.demand()
-	w.judge = check.New(w.header, numbersOf(c.Seed))
+	w.judge = check.New(w.header, Numbers(c.Seed))
 	return w, nil
 }
 
@@ -172,8 +172,9 @@ func membersHeal(m failure.Map, at time.Duration) failure.Map {
 	return kept
 }
 
-// numbersOf gives any number of the score workload of a run.
-func numbersOf(seed uint64) check.Numbers {
+// Numbers gives any number of the score workload of a run with a seed, by
+// drawing it again.
+func Numbers(seed uint64) check.Numbers {
 	type cursor struct {
 		numbers *workload.Numbers
 		next    uint64

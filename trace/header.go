@@ -10,6 +10,9 @@ type Header struct {
 	Protocol string   `json:"protocol"`
 	Seed     uint64   `json:"seed"`
 
+	// Simulated says that times are virtual, so that a time is never exceeded
+	// because a machine was busy.
+	Simulated bool `json:"simulated,omitempty"`
 	// Numbers says that the payloads are the seeded numbers of the score
 	// workload, so that tuples can be computed again.
 	Numbers bool `json:"numbers,omitempty"`

@@ -15,6 +15,8 @@ type commands struct {
 	Cluster    clusterCommand    `cmd:"" help:"Run a whole cluster as real processes on this machine, and break it by a failure map."`
 	Bench      benchCommand      `cmd:"" help:"Measure how fast a cluster orders entries, beside what this machine can carry at all."`
 	Maelstrom  maelstromCommand  `cmd:"" help:"Run one member behind Maelstrom's JSON lines on stdin and stdout."`
+	Sim        simCommand        `cmd:"" help:"Run clusters in virtual time from a seed, with everything failing, and check every promise."`
+	Check      checkCommand      `cmd:"" help:"Judge the trace of a simulated or real cluster."`
 	Completion completionCommand `cmd:"" help:"Print the completion script for a shell."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 
