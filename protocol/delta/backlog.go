@@ -109,6 +109,10 @@ func (d *Delta) backlogMax(l *link, share int) int {
 	return most
 }
 
+// busyFlights is how many messages must be on their way to each peer before a
+// small batch waits: under less load every entry leaves at once.
+const busyFlights = 3
+
 // Busy says whether all peers that are there still have own entries on the way.
 func (d *Delta) Busy() bool {
 	busy := false
@@ -117,7 +121,7 @@ func (d *Delta) Busy() bool {
 		if l.peer == d.cfg.Self || !l.up || !d.hears(l) {
 			continue
 		}
-		if l.inFlight == 0 && len(l.lost) == 0 {
+		if l.flights.len() < busyFlights && len(l.lost) == 0 {
 			return false
 		}
 		busy = true
