@@ -38,8 +38,7 @@ bench: ## Go benchmarks of all packages into bench.txt, for benchstat
 measure: ## a cluster of processes beside what this machine can carry at all
 	go run ./cmd/chatterbox bench
 
-peers: ## the same work on other systems (installs redis-server if it can)
-	.ci/packages redis
+peers: ## the same work on other systems, in one table (with redis-server where it is installed)
 	cd bench/peers && go run .
 
 demo: ## five members, one cut, one heal

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -67,12 +68,8 @@ func (h *hand) line() (string, error) {
 	return strings.TrimSpace(line), nil
 }
 
-// barriers is how often members wait for each other in a measurement: when
-// they have connected, and when they have measured.
-const barriers = 2
-
-// measure gives every member its load, lets all go at once and gathers what
-// they measured.
+// measure gives every member its load, lets all pass each barrier at once, and
+// gathers what they measured.
 func (c *crew) measure(load Load) ([]Result, error) {
 	for _, h := range c.members {
 		load.Self = h.place
@@ -80,41 +77,30 @@ func (c *crew) measure(load Load) ([]Result, error) {
 			return nil, err
 		}
 	}
-	for range barriers {
-		if err := c.barrier(); err != nil {
-			return nil, err
+	results, measuring := make([]Result, len(c.members)), slices.Clone(c.members)
+	for len(measuring) > 0 {
+		var waiting []*hand
+		for _, h := range measuring {
+			line, err := h.line()
+			switch {
+			case err != nil:
+				return nil, err
+			case line == atBarrier:
+				waiting = append(waiting, h)
+			default:
+				if results[h.place], err = h.result(line); err != nil {
+					return nil, err
+				}
+			}
 		}
-	}
-	results := make([]Result, len(c.members))
-	for i, h := range c.members {
-		line, err := h.line()
-		if err == nil {
-			results[i], err = h.result(line)
+		for _, h := range waiting {
+			if _, err := io.WriteString(h.in, "go\n"); err != nil {
+				return nil, fmt.Errorf("bench: member %d: %w", h.place, err)
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
+		measuring = waiting
 	}
 	return results, nil
-}
-
-// barrier waits until all members wait, and lets them go on.
-func (c *crew) barrier() error {
-	for _, h := range c.members {
-		line, err := h.line()
-		if err == nil && line != atBarrier {
-			_, err = h.result(line)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	for _, h := range c.members {
-		if _, err := io.WriteString(h.in, "go\n"); err != nil {
-			return fmt.Errorf("bench: member %d: %w", h.place, err)
-		}
-	}
-	return nil
 }
 
 // result reads what a member measured, or why it could not.
