@@ -160,7 +160,7 @@ func (m *witness) regain(e *trace.Event) {
 	if !m.opening {
 		m.published[e.Stream] = clock.Mark{} // what was said before may have been about another life
 	}
-	if e.Have > m.held[e.Stream] {
+	if e.Have > 0 && e.Have >= m.held[e.Stream] {
 		m.writers[e.Stream], m.last[e.Stream] = 0, 0 // it stands for all that was held, of whichever life
 	}
 	m.held[e.Stream] = max(m.held[e.Stream], e.Have)

@@ -8,16 +8,16 @@ import (
 	"chatterbox/member"
 )
 
-// Shrink makes a failing run smaller as long as the same check still fails:
-// fewer lines of the map, fewer members, less load, shorter phases, plainer
-// shape. It takes at most so many runs. A Config whose run does not fail comes
-// back unchanged.
-func (r *Runner) Shrink(c Config, runs int) (Config, error) {
+// Shrink makes a failing run smaller as long as a check still fails: fewer
+// lines of the map, fewer members, less load, shorter phases, plainer shape. It
+// takes at most so many runs. A Config whose run does not break that promise
+// comes back as it is.
+func (r *Runner) Shrink(c Config, check string, runs int) (Config, error) {
 	result, err := r.Run(c)
-	if err != nil || len(result.Violations) == 0 {
+	if err != nil || !result.violates(check) {
 		return c, err
 	}
-	s := shrinker{runner: r, check: result.Violations[0].Check, left: runs, best: result.Config()}
+	s := shrinker{runner: r, check: check, left: runs, best: result.Config()}
 	s.best.Sink = nil
 	for before := -1; s.left > 0 && before != s.kept; {
 		before = s.kept
@@ -132,8 +132,8 @@ func moveUp(g failure.Group, place int) (failure.Group, bool) {
 // load lets members be idle, or broadcast less.
 func (s *shrinker) load() {
 	for place := range s.best.Shape.Rates {
-		for _, rate := range []float64{0, 2, s.best.Shape.Rates[place] / 2} {
-			if rate < s.best.Shape.Rates[place] {
+		for _, rate := range []float64{0, rateLeast, s.best.Shape.Rates[place] / 2} {
+			if rate < s.best.Shape.Rates[place] && (rate == 0 || rate >= rateLeast) {
 				shape := *s.best.Shape
 				shape.Rates = slices.Clone(shape.Rates)
 				shape.Rates[place] = rate
@@ -144,6 +144,9 @@ func (s *shrinker) load() {
 		}
 	}
 }
+
+// rateLeast is the lowest rate worth trying, in entries a second.
+const rateLeast = 2
 
 func (s *shrinker) tryShape(shape Shape) bool {
 	c := s.best

@@ -224,7 +224,7 @@ func (c *simCommand) shrink(console *console, config sim.Config, fail *jsonFail)
 	if console.live {
 		console.notef("making the run smaller ...")
 	}
-	smaller, err := sim.NewRunner().Shrink(config, int(c.Shrink.Value))
+	smaller, err := sim.NewRunner().Shrink(config, fail.Check, int(c.Shrink.Value))
 	if err != nil {
 		return err
 	}
