@@ -12,7 +12,8 @@ type Message struct {
 	From     member.ID
 	Identity member.Identity // the life of From
 	// Session rises with each new link and each new life of the sender; what
-	// comes from an older one than was already heard is ignored.
+	// comes from an older one than was already heard is ignored. Another
+	// identity has others.
 	Session uint64
 	// Number counts the messages of a session that want an acknowledgement,
 	// from 1; 0 wants none.

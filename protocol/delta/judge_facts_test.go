@@ -43,10 +43,16 @@ func (j *judge) promises(n *stormNode, status *protocol.Status) {
 	}
 }
 
-// beliefs: what a member believes of a peer is no more than the truth.
+// beliefs: what a member believes of a peer is no more than the truth, and
+// never less than it believed before.
 func (j *judge) beliefs(n *stormNode, status *protocol.Status) {
 	for k, known := range status.Known {
 		for stream, mark := range known {
+			before := &j.known[n.id][k][stream]
+			if mark.Have < before.Have || mark.Promise < before.Promise {
+				j.fault("forgets", "member %d knew that %d holds %v of stream %d, now it says %v", n.id, k, *before, stream, mark)
+			}
+			*before = mark
 			if truth := j.truth[k][stream]; mark.Have > truth.Have || mark.Promise > truth.Promise {
 				j.fault("belief", "member %d believes that %d holds %v of stream %d, which holds %v", n.id, k, mark, stream, truth)
 			}

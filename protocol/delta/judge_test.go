@@ -37,6 +37,7 @@ type judge struct {
 	delivery  []clock.Time       // per member: time of the last delivered batch
 	horizon   []clock.Time       // per member: up to which nothing may be appended any more
 	published []clock.Time       // per member: the own promise, over all lives with its data
+	known     []clock.Matrix     // per member: what it knows of the others in this life
 }
 
 type stateAt struct {
@@ -49,6 +50,7 @@ func newJudge(members int) *judge {
 		streams: make([][]written, members), truth: clock.NewMatrix(members),
 		states: []stateAt{{}}, aware: make([]bool, members), position: make([]int, members), state: make([]protocol.Summary, members),
 		delivery: make([]clock.Time, members), horizon: make([]clock.Time, members), published: make([]clock.Time, members),
+		known: make([]clock.Matrix, members),
 	}
 }
 
@@ -82,6 +84,7 @@ func (j *judge) crashed(n *stormNode) {
 // begin judges what a new life begins with.
 func (j *judge) begin(n *stormNode) {
 	base := &n.journal.Base
+	j.known[n.id] = clock.NewMatrix(len(j.truth))
 	j.delivery[n.id], j.horizon[n.id], j.aware[n.id] = 0, 0, n.bound()
 	j.position[n.id], j.state[n.id] = int(base.State[0]), base.State
 	if !n.bound() || n.life == 1 {
@@ -97,7 +100,7 @@ func (j *judge) begin(n *stormNode) {
 
 // alive finds batches that are used after they were given back.
 func (j *judge) alive(n *stormNode, b *protocol.Batch, deed string) {
-	if b.Buffer.Bytes == nil {
+	if b.Buffer == nil || b.Buffer.Bytes == nil {
 		j.fault("ownership", "member %d %s %d/%d, which it gave back", n.id, deed, b.Origin, b.Seq)
 	}
 }

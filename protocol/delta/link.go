@@ -97,9 +97,11 @@ type flight struct {
 	applied bool
 }
 
+// newLink begins with a session that no other life has: what a late message
+// acknowledges of an earlier one must not be taken for what this one sent.
 func newLink(peer member.ID, cfg Config) link {
 	return link{
-		peer: peer, up: cfg.Datagram && peer != cfg.Self, outSession: cfg.Life<<32 | 1, window: min(windowBytesFirst, cfg.WindowBytesMax),
+		peer: peer, up: cfg.Datagram && peer != cfg.Self, outSession: cfg.Life<<32 | uint64(cfg.Identity)&(1<<31-1), window: min(windowBytesFirst, cfg.WindowBytesMax),
 		sent: make([]horizon, cfg.Members), lease: make([]time.Duration, cfg.Members),
 		flights: queue[flight]{first: 1, end: 1},
 	}

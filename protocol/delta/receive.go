@@ -163,7 +163,7 @@ func (d *Delta) adoptBinding(binding member.Binding) {
 		if d.binding[k] != identity {
 			if d.binding[k] != 0 {
 				d.discard(member.ID(k))
-				d.rows[k] = nil
+				d.rows[k], d.links[k].row = nil, nil // it may have told what does not count
 			}
 			d.binding[k] = identity
 			if member.ID(k) != d.cfg.Self {

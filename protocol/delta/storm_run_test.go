@@ -8,8 +8,9 @@ import (
 )
 
 // run lets time pass; while sending, members submit and everything may fail.
+// It ends early when the judge has seen enough.
 func (s *storm) run(length time.Duration, sending bool) {
-	for until := s.now + length; s.now < until; s.now += time.Millisecond {
+	for until := s.now + length; s.now < until && s.judge.verdict == ""; s.now += time.Millisecond {
 		s.arrive()
 		for i, n := range s.nodes {
 			if n.reducer == nil {

@@ -195,10 +195,11 @@ func (s *storm) handOver(n *stormNode, reset *protocol.Snapshot) {
 		s.judge.delivered(n, &n.deliver[i])
 	}
 	for i := range n.release {
-		b := n.release[i].Buffer
-		b.Bytes = nil // whoever uses it from now on is found out
-		b.Release()
-		n.owns--
+		s.judge.alive(n, &n.release[i], "releases")
+		if b := n.release[i].Buffer; b != nil {
+			b.Bytes = nil // whoever uses it from now on is found out
+			n.owns--
+		}
 	}
 	n.deliver, n.release = n.deliver[:0], n.release[:0]
 }

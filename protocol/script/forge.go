@@ -15,7 +15,7 @@ import (
 func (w *world) forge(a *arguments) {
 	from, to := a.nodes(0)[0], a.nodes(1)[0]
 	m := &protocol.Message{
-		From: from.id, Identity: from.identity, Session: from.life<<32 | uint64(a.number("session", 1)),
+		From: from.id, Identity: from.identity, Session: from.life<<32 | uint64(a.number("session", int(from.identity))),
 		Number: uint64(a.number("number", 0)),
 	}
 	m.Identity = member.Identity(a.number("identity", int(m.Identity)))
