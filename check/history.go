@@ -191,7 +191,7 @@ func (h *history) rebind(e *trace.Event) {
 	m.writers[e.Stream] = e.Identity
 	early := m.position == 0 && (e.Stream != e.Member || e.Identity != m.identity)
 	switch {
-	case before != 0 && before != e.Identity, early && e.Seq == 1:
+	case before != 0 && before != e.Identity, early && e.Seq == 1 && m.held[e.Stream] > 0:
 		m.discard(e.Stream, 0)
 		m.writers[e.Stream] = e.Identity
 	case early && before == 0 && h.members[e.Stream].identities > 1:

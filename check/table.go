@@ -18,6 +18,10 @@ type Check struct {
 	rule    func(*court) rule // nil: judged by whoever runs, not by the trace alone
 }
 
+// FromTrace says whether the trace alone shows violations; others are found by
+// whoever runs.
+func (c *Check) FromTrace() bool { return c.rule != nil }
+
 // Named gives the check of a name.
 func Named(name string) (Check, bool) {
 	for _, c := range All() {
@@ -94,7 +98,7 @@ func endChecks() []Check {
 		{Name: "quiet-end", Promise: "After the last settling traffic falls to keep-alives, and the logs become empty.",
 			Pacing: true, Catches: "acknowledgement loops, idle promise stuck", kinds: []trace.Kind{trace.Deliver, trace.Append, trace.Start, trace.Fault, trace.Resume, trace.Send, trace.Phase}, applies: underDelta, rule: quietEnd},
 		{Name: "one-apart", Promise: "Under lockstep committed sets differ by at most one batch of each origin, and what is committed every member holds.",
-			Catches: "commit too early", kinds: []trace.Kind{trace.Deliver}, applies: underLockstep, rule: oneApart},
+			Catches: "commit too early", kinds: []trace.Kind{trace.Append, trace.Deliver, trace.Publish}, applies: underLockstep, rule: oneApart},
 		{Name: "same-hash", Promise: "One seed gives one trace.",
 			Catches: "hidden nondeterminism", applies: always},
 		{Name: "recovers-acknowledged", Promise: "A crash at any sync, or a torn last record, recovers a prefix with all that was acknowledged.",

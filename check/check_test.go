@@ -1,0 +1,268 @@
+package check_test
+
+import (
+	"math/big"
+	"slices"
+	"testing"
+	"time"
+
+	"chatterbox/check"
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol"
+	"chatterbox/trace"
+)
+
+// Two members, a and b, with the identities 1 and 2.
+const (
+	a member.ID = iota
+	b
+)
+
+const tick = 10 * time.Millisecond
+
+func header() trace.Header {
+	return trace.Header{
+		Trace: trace.Version, Members: []string{"a", "b"}, Protocol: "delta", TickNs: tick, KeepAliveNs: 100 * time.Millisecond,
+		LogBytesMax: 1000, MessageBytesMax: 100, WindowBytesMax: 200,
+	}
+}
+
+func identity(id member.ID) member.Identity { return member.Identity(id) + 1 }
+
+func start(id member.ID) trace.Event {
+	return trace.Event{Kind: trace.Start, Member: id, Identity: identity(id), Life: 1}
+}
+
+func appends(id, stream member.ID, seq uint64, at clock.Time) trace.Event {
+	return trace.Event{Kind: trace.Append, Member: id, Stream: stream, Identity: identity(stream), Seq: seq, Count: 1, Time: at, Bytes: 48, Hash: 100*uint64(stream) + seq}
+}
+
+func delivers(id, stream member.ID, seq uint64, at clock.Time, position uint64) trace.Event {
+	e := appends(id, stream, seq, at)
+	e.Kind, e.Position = trace.Deliver, position
+	return e
+}
+
+func publishes(id, stream member.ID, have uint64, promise clock.Time) trace.Event {
+	return trace.Event{Kind: trace.Publish, Member: id, Stream: stream, Have: have, Promise: promise}
+}
+
+func believes(id, peer, stream member.ID, have uint64, promise clock.Time) trace.Event {
+	e := publishes(id, stream, have, promise)
+	e.Kind, e.Peer = trace.Believe, peer
+	return e
+}
+
+func pushes(id, peer, stream member.ID, seq, count uint64) trace.Event {
+	return trace.Event{Kind: trace.Push, Member: id, Peer: peer, Stream: stream, Seq: seq, Count: count, Bytes: 48 * count}
+}
+
+func receives(id, peer member.ID, session uint64) trace.Event {
+	return trace.Event{Kind: trace.Receive, Member: id, Peer: peer, Identity: identity(peer), Session: session}
+}
+
+func phase(note string) trace.Event { return trace.Event{Kind: trace.Phase, Note: note} }
+
+func final(id member.ID, entries uint64, complete bool, text string) trace.Event {
+	return trace.Event{Kind: trace.Final, Member: id, Position: entries, State: protocol.Summary{entries}, Complete: complete, Note: text}
+}
+
+func at(when time.Duration, e trace.Event) trace.Event {
+	e.At = when
+	return e
+}
+
+// judge gives the names of the checks that a trace violates.
+func judge(h trace.Header, events ...trace.Event) []string {
+	j := check.New(h, func(member.ID, uint64) uint64 { return 1 << 52 })
+	for i := range events {
+		j.Tell(&events[i])
+	}
+	var names []string
+	for _, v := range j.Violations() {
+		if !slices.Contains(names, v.Check) {
+			names = append(names, v.Check)
+		}
+	}
+	return names
+}
+
+// soundRun is a run in which both members broadcast, deliver and trim.
+func soundRun() []trace.Event {
+	return []trace.Event{
+		phase(check.PhaseSend), start(a), start(b),
+		appends(a, a, 1, 1), publishes(a, a, 1, 1), pushes(a, b, a, 1, 1),
+		receives(b, a, 1), appends(b, a, 1, 1), appends(b, b, 1, 2), publishes(b, a, 1, 1), publishes(b, b, 1, 2), pushes(b, a, b, 1, 1),
+		receives(a, b, 1), appends(a, b, 1, 2), believes(a, b, a, 1, 1), publishes(a, b, 1, 2),
+		delivers(a, a, 1, 1, 0), delivers(b, a, 1, 1, 0), delivers(a, b, 1, 2, 1), delivers(b, b, 1, 2, 1),
+		publishes(a, a, 1, clock.Infinity), publishes(b, b, 1, clock.Infinity),
+		{Kind: trace.Trim, Member: a, Stream: a, Have: 1, Time: 1},
+		final(a, 2, true, "(2,1.5)"), final(b, 2, true, "(2,1.5)"), phase(check.PhaseEnd),
+	}
+}
+
+func TestSoundRunBreaksNothing(t *testing.T) {
+	h := header()
+	h.Progress, h.Alike, h.Healthy, h.SettleWithinNs = true, true, true, time.Second
+	if names := judge(h, soundRun()...); names != nil {
+		t.Errorf("a sound run violates %v", names)
+	}
+}
+
+// TestEachCheckSeesItsMistake gives each check the smallest trace that breaks
+// its promise.
+func TestEachCheckSeesItsMistake(t *testing.T) {
+	for name, events := range mistakes() {
+		t.Run(name, func(t *testing.T) {
+			h := header()
+			h.Progress, h.Alike = true, true
+			h.Numbers = name == "exact-tuple"
+			h.Healthy = name == "few-copies"
+			if name == "settles-in-time" {
+				h.SettleWithinNs = time.Second
+			}
+			if name == "one-apart" {
+				h.Protocol = check.Lockstep
+			}
+			if names := judge(h, append([]trace.Event{start(a), start(b)}, events...)...); !slices.Contains(names, name) {
+				t.Errorf("violated are %v", names)
+			}
+		})
+	}
+	for _, c := range check.All() {
+		if _, ok := mistakes()[c.Name]; !ok && c.FromTrace() {
+			t.Errorf("no mistake for %s", c.Name)
+		}
+	}
+}
+
+func mistakes() map[string][]trace.Event {
+	many := make([]trace.Event, 0, 200)
+	for seq := range uint64(200) {
+		many = append(many, pushes(a, b, a, seq+1, 1))
+	}
+	return map[string][]trace.Event{
+		"agreement":       {appends(a, a, 1, 1), appends(b, b, 1, 1), delivers(a, a, 1, 1, 0), delivers(b, b, 1, 1, 0)},
+		"append-only":     {appends(a, a, 1, 5), appends(a, a, 2, 6), delivers(a, a, 2, 6, 0), delivers(a, a, 1, 5, 1)},
+		"nothing-late":    {appends(b, b, 1, 3), publishes(a, b, 0, 4), appends(a, b, 1, 3)},
+		"one-content":     {appends(a, a, 1, 1), appends(b, a, 1, 2)},
+		"contiguous":      {appends(a, a, 1, 1), appends(a, a, 3, 2)},
+		"durable-first":   {appends(a, a, 1, 1), publishes(a, a, 2, 1)},
+		"below-truth":     {appends(a, a, 1, 1), believes(a, b, a, 1, 0)},
+		"true-promises":   {appends(a, a, 1, 7), publishes(b, a, 0, 7)},
+		"trimmed-is-held": {appends(a, a, 1, 1), {Kind: trace.Trim, Member: a, Stream: a, Have: 1, Time: 1}},
+		"causality":       {appends(b, b, 1, 9), appends(a, b, 1, 9), appends(a, a, 1, 9)},
+		"exact-tuple":     {appends(a, a, 1, 1), final(a, 1, true, "(1,0.25)")},
+		"within-limits":   {{Kind: trace.Sample, Member: a, Bytes: 1001}},
+		"no-early-resend": {pushes(a, b, a, 1, 2), at(tick/2, pushes(a, b, a, 2, 1))},
+		"few-copies":      append(many, phase(check.PhaseEnd)),
+		"zombies-ignored": {appends(b, b, 1, 1), receives(a, b, 2), {Kind: trace.Send, Member: a, Peer: b}, receives(a, b, 1), appends(a, b, 1, 1)},
+		"progress":        {final(a, 0, true, "(0,0)"), final(b, 0, false, "(0,0)"), phase(check.PhaseEnd)},
+		"exactly-once":    {appends(a, a, 1, 1), phase(check.PhaseEnd)},
+		"same-text":       {final(a, 1, true, "(1,1)"), final(b, 1, true, "(1,0.5)")},
+		"quiet-end":       {at(time.Minute, trace.Event{Kind: trace.Sample, Member: a, Bytes: 7}), at(time.Minute, phase(check.PhaseEnd))},
+		"one-apart":       {appends(a, a, 1, 1), appends(a, a, 2, 2)},
+		"settles-in-time": {at(time.Second, appends(a, a, 1, 1)), at(5*time.Second, delivers(a, a, 1, 1, 0))},
+	}
+}
+
+// TestInventionIsSeen: what a member holds its origin appended.
+func TestInventionIsSeen(t *testing.T) {
+	if names := judge(header(), start(a), start(b), appends(a, b, 1, 1)); !slices.Contains(names, "exactly-once") {
+		t.Errorf("violated are %v", names)
+	}
+}
+
+// TestBeliefsDoNotFall: what was known of a peer stays known.
+func TestBeliefsDoNotFall(t *testing.T) {
+	events := []trace.Event{
+		start(a), start(b), appends(a, a, 1, 1), appends(b, a, 1, 1), publishes(b, a, 1, 1), believes(a, b, a, 1, 1), believes(a, b, a, 0, 0),
+	}
+	if names := judge(header(), events...); !slices.Contains(names, "below-truth") {
+		t.Errorf("violated are %v", names)
+	}
+}
+
+// TestRestartMustBringBackWhatWasPublished, the batches and the clock.
+func TestRestartMustBringBackWhatWasPublished(t *testing.T) {
+	again := start(a)
+	again.Life = 2
+	before := []trace.Event{start(a), start(b), appends(a, a, 1, 5), publishes(a, a, 1, 6), {Kind: trace.Crash, Member: a}, again}
+	recovered := trace.Event{Kind: trace.Recover, Member: a, Stream: a, Time: 10}
+	sound := append(slices.Clone(before), recovered, appends(a, a, 1, 5), publishes(a, a, 1, 7), appends(a, a, 2, 11))
+	if names := judge(header(), sound...); names != nil {
+		t.Errorf("a sound restart violates %v", names)
+	}
+	forgot := append(slices.Clone(before), recovered, publishes(a, b, 0, 1))
+	if names := judge(header(), forgot...); !slices.Contains(names, "durable-first") {
+		t.Errorf("a restart that forgets a batch violates %v", names)
+	}
+	recovered.Time = 5
+	early := append(slices.Clone(before), recovered)
+	if names := judge(header(), early...); !slices.Contains(names, "durable-first") {
+		t.Errorf("a restart with an early clock violates %v", names)
+	}
+}
+
+// TestStrangersAreNotTakenForTheLifeThatCounts: a life that comes back without
+// its data may say and discard what it likes before it knows better.
+func TestStrangersAreNotTakenForTheLifeThatCounts(t *testing.T) {
+	stranger := start(b)
+	stranger.Identity = 77
+	own := appends(b, b, 1, 9)
+	own.Identity = 77
+	events := append(soundRun()[:20:20],
+		trace.Event{Kind: trace.Crash, Member: b}, stranger, own, publishes(b, b, 1, 50),
+		trace.Event{Kind: trace.Recover, Member: b, Stream: a, Have: 1, Promise: 2, Time: 2},
+		trace.Event{Kind: trace.Recover, Member: b, Stream: b, Have: 1, Promise: 2, Time: 2},
+		trace.Event{Kind: trace.Reset, Member: b, Time: 2, Position: 2, Note: trace.ResetPeer})
+	later := appends(a, a, 2, 3)
+	events = append(events, later, appends(b, a, 2, 3))
+	if names := judge(header(), events...); names != nil {
+		t.Errorf("violated are %v", names)
+	}
+}
+
+// TestViolationsAreCountedAndAFewKept of each check.
+func TestViolationsAreCountedAndAFewKept(t *testing.T) {
+	j := check.New(header(), nil)
+	for range 100 {
+		j.Tell(&trace.Event{Kind: trace.Sample, Bytes: 5000})
+	}
+	if j.Count() != 100 || j.CountOf("within-limits") != 100 || j.CountOf("agreement") != 0 || len(j.Violations()) == 0 || len(j.Violations()) > 10 {
+		t.Errorf("%d violations, %d kept", j.Count(), len(j.Violations()))
+	}
+}
+
+// TestTheTableExplainsEachCheckOnce.
+func TestTheTableExplainsEachCheckOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for i, c := range check.All() {
+		if c.Number != i+1 || c.Promise == "" || c.Catches == "" || seen[c.Name] {
+			t.Errorf("check %d %q lacks a sentence or has no name of its own", c.Number, c.Name)
+		}
+		seen[c.Name] = true
+		if named, ok := check.Named(c.Name); !ok || named.Number != c.Number {
+			t.Errorf("%s is not found by its name", c.Name)
+		}
+	}
+}
+
+// TestTextIsTheNearestDecimal: the score is rounded half to even.
+func TestTextIsTheNearestDecimal(t *testing.T) {
+	h := header()
+	h.Numbers = true
+	text := "(3,3)" // 0.5 + 2*0.5 + 3*0.5
+	state := protocol.Summary{3, 3 << 52, 0, 6 << 52, 0}
+	events := []trace.Event{start(a), start(b), appends(a, a, 1, 1), appends(a, a, 2, 2), appends(a, a, 3, 3)}
+	e := final(a, 3, false, text)
+	e.State = state
+	if names := judge(h, append(events, e)...); names != nil {
+		t.Errorf("violated are %v", names)
+	}
+	e.State[3]++
+	if names := judge(h, append(events, e)...); !slices.Contains(names, "exact-tuple") {
+		t.Errorf("one too many in %v is not seen", new(big.Int).SetUint64(e.State[3]))
+	}
+}
