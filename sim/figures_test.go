@@ -1,0 +1,114 @@
+package sim_test
+
+import (
+	"testing"
+	"time"
+
+	"chatterbox/failure"
+	"chatterbox/member"
+	"chatterbox/sim"
+	"chatterbox/trace"
+)
+
+// delays measures from the trace how long batches take from their origin to
+// the delivery at the last member.
+type delays struct {
+	members  int
+	appended map[entry]time.Duration
+	places   map[entry]int
+	longest  time.Duration
+	settled  int           // batches delivered everywhere
+	from     time.Duration // batches appended before that do not count
+	heal     time.Duration // when the heal was told
+	last     time.Duration // the last delivery
+}
+
+type entry struct {
+	origin member.ID
+	seq    uint64
+}
+
+func newDelays(members int, from time.Duration) *delays {
+	return &delays{members: members, from: from, appended: map[entry]time.Duration{}, places: map[entry]int{}}
+}
+
+// Tell takes note of an event.
+func (d *delays) Tell(e *trace.Event) {
+	key := entry{e.Stream, e.Seq}
+	switch {
+	case e.Kind == trace.Append && e.Member == e.Stream && e.At >= d.from:
+		d.appended[key] = e.At
+	case e.Kind == trace.Deliver:
+		d.last = e.At
+		if at, ok := d.appended[key]; ok {
+			d.longest = max(d.longest, e.At-at)
+			if d.places[key]++; d.places[key] == d.members {
+				d.settled++
+			}
+		}
+	case e.Kind == trace.Phase && e.Note == "heal":
+		d.heal = e.At
+	}
+}
+
+// steady is a shape in which nothing is left to chance but when members
+// broadcast.
+func steady(delay, tick time.Duration, rates ...float64) *sim.Shape {
+	return &sim.Shape{
+		Tick: tick, DelayMin: delay, DelayMax: delay, Rates: rates, BatchMax: 1,
+		SegmentBytesMax: 1 << 20, TrimNoticeBytes: 8 << 20, MemoryBytesMax: 16 << 20, MessageBytesMax: 64 << 10, WindowBytesMax: 4 << 20,
+	}
+}
+
+// TestEntrySettlesInTwoDelays: with a constant one-way delay an entry settles
+// everywhere within two delays and a few ticks, with an idle member among the
+// senders. That is the lower bound for an order without a leader.
+//
+// Without journals it may take a third delay: an entry that only its origin
+// holds could die with it, so a member lets what comes after an own entry wait
+// until somebody else is known to hold that.
+func TestEntrySettlesInTwoDelays(t *testing.T) {
+	const delay, tick = 50 * time.Millisecond, 2 * time.Millisecond
+	for name, world := range map[string]struct {
+		journal, streams bool
+		limit            time.Duration
+	}{
+		"datagrams":               {journal: true, limit: 2 * delay},
+		"connections":             {journal: true, streams: true, limit: 2 * delay},
+		"datagrams, no journal":   {limit: 3 * delay},
+		"connections, no journal": {streams: true, limit: 3 * delay},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shape := steady(delay, tick, 30, 10, 0, 100, 3)
+			shape.Streams, shape.Journal = world.streams, world.journal
+			d := newDelays(5, time.Second)
+			mustHold(t, sim.NewRunner(), sim.Config{Seed: 1, SendFor: 5 * time.Second, GraceFor: 3 * time.Second, Map: failure.Map{}, Shape: shape, Sink: d})
+			t.Logf("%d batches, the longest took %v = %.2f delays", d.settled, d.longest, float64(d.longest)/float64(delay))
+			if d.settled < 300 || d.longest > world.limit+4*tick {
+				t.Errorf("%d batches settled, the longest took %v", d.settled, d.longest)
+			}
+		})
+	}
+}
+
+// TestHealedHalvesSettleInTwoRoundTrips and what the backlog takes, which is
+// nothing on links without a limit.
+func TestHealedHalvesSettleInTwoRoundTrips(t *testing.T) {
+	const delay, tick = 20 * time.Millisecond, 10 * time.Millisecond
+	text := "# x\n# run: send=1s\n1s a,b <-> c,d,e cut\n3s * <-> * heal\n"
+	c, err := sim.ParseCase(text, "healed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDelays(5, 0)
+	c.Members, c.SendFor, c.GraceFor, c.Sink = 5, 2*time.Second, 5*time.Second, d
+	c.Shape = steady(delay, tick, 20, 20, 20, 20, 0)
+	mustHold(t, sim.NewRunner(), c)
+	t.Logf("%v after the heal", d.last-d.heal)
+	if d.heal != 3*time.Second || d.last-d.heal > 4*delay+keepAlive+4*tick {
+		t.Errorf("healed at %v, settled %v later", d.heal, d.last-d.heal)
+	}
+}
+
+// keepAlive is how long it takes at most until a healed link is used.
+const keepAlive = 100 * time.Millisecond
