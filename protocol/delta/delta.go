@@ -5,7 +5,7 @@
 // each stream, and with which promise; the rows of all are the matrix clock.
 // What lies below the lowest promise of the own row is settled, what lies below
 // the lowest of all rows is stable. A link is what is known about the way to
-// one peer: what was sent, acknowledged, lost. docs/protocols.md has the rules.
+// one peer: what was sent, acknowledged, lost. docs/delta.md has the rules.
 //
 // Sources: Lamport 1978 (clock), Wuu and Bernstein 1984 (matrix clock), Golding
 // 1992 (acknowledgement vectors), Chandy and Misra 1979 (null messages),
