@@ -128,6 +128,7 @@ type Result struct {
 	Seconds   float64          `json:"seconds"` // how long it measured
 	CPU       float64          `json:"cpu"`     // seconds of processor time during the measurement
 	WireBytes uint64           `json:"wire_bytes"`
+	Writes    uint64           `json:"writes"`
 	RSS       [quarters]uint64 `json:"rss"`        // resident memory in bytes after each quarter of the measurement
 	RSSPeak   uint64           `json:"rss_peak"`   // the most since the start of the process
 	Copies    uint64           `json:"copies"`     // batches received

@@ -142,6 +142,7 @@ func (m *orderedMember) counts() Counts {
 	counts := Counts{Entries: m.entries.Load(), Own: m.own.Load()}
 	for _, peer := range m.node.Traffic() {
 		counts.Sent += peer.SentBytes
+		counts.Writes += peer.Writes
 	}
 	return counts
 }

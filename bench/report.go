@@ -18,6 +18,7 @@ type Report struct {
 	LatencyP50       float64  `json:"latency_p50_rtt"`      // p50 of latency / p50 of the round trip
 	LatencyP99       float64  `json:"latency_p99_rtt"`      // p99 of latency / p50 of the round trip
 	WireBytes        float64  `json:"wire_bytes_per_entry"` // sent per entry and peer
+	PerWrite         float64  `json:"wire_bytes_per_write"` // sent with a system call
 	Copies           float64  `json:"copies"`               // batches received / needed
 	CPU              float64  `json:"cpu_s_per_million"`    // of all members together, per million entries of the log
 	LimitCPU         float64  `json:"limit_cpu_s_per_million"`
@@ -90,6 +91,7 @@ func (r *runner) report() Report {
 	report.TripsPerSecond = report.Median(Trips, perSecond)
 	report.CPU, report.LimitCPU = report.Median(Ordered, cpu), report.Median(Limit, cpu)
 	report.WireBytes = report.Median(Ordered, func(round Round) float64 { return round.PerEntry })
+	report.PerWrite = report.Median(Ordered, func(round Round) float64 { return round.PerWrite })
 	report.Copies = report.Median(Ordered, func(round Round) float64 { return round.Copies })
 	report.RSSPeak = report.Median(Ordered, func(round Round) float64 { return round.RSSPeak })
 	report.RSS = Memory{rss(0), rss(1), rss(2), rss(3)}

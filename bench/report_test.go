@@ -82,10 +82,10 @@ func TestMedian(t *testing.T) {
 
 func TestSlowestMemberCounts(t *testing.T) {
 	round := summarize(Ordered, []Result{
-		{Entries: 4e6, Own: 2e6, Seconds: 2, CPU: 1, WireBytes: 16e6, RSSPeak: 5 << 20, Copies: 3, Needed: 2},
-		{Entries: 2e6, Own: 1e6, Seconds: 2, CPU: 3, WireBytes: 8e6, RSSPeak: 9 << 20, Copies: 1, Needed: 2},
+		{Entries: 4e6, Own: 2e6, Seconds: 2, CPU: 1, WireBytes: 16e6, Writes: 3000, RSSPeak: 5 << 20, Copies: 3, Needed: 2},
+		{Entries: 2e6, Own: 1e6, Seconds: 2, CPU: 3, WireBytes: 8e6, Writes: 1000, RSSPeak: 9 << 20, Copies: 1, Needed: 2},
 	})
-	want := Round{Mode: Ordered, PerSecond: 1e6, CPU: 2, PerEntry: 8, RSSPeak: 9, Copies: 1}
+	want := Round{Mode: Ordered, PerSecond: 1e6, CPU: 2, PerEntry: 8, PerWrite: 6000, RSSPeak: 9, Copies: 1}
 	if round != want {
 		t.Errorf("round %+v, want %+v", round, want)
 	}
@@ -93,9 +93,12 @@ func TestSlowestMemberCounts(t *testing.T) {
 
 func TestReportRelatesMedians(t *testing.T) {
 	r := runner{plan: Plan{}.WithDefaults(), latency: newHistogram(), roundTrip: newHistogram(), rounds: []Round{
-		{Mode: Limit, PerSecond: 100, CPU: 3}, {Mode: Ordered, PerSecond: 90, CPU: 1},
-		{Mode: Limit, PerSecond: 300, CPU: 3}, {Mode: Ordered, PerSecond: 250, CPU: 2, RSS: [quarters]float64{1, 2, 3, 4}},
-		{Mode: Limit, PerSecond: 200, CPU: 3}, {Mode: Ordered, PerSecond: 300, CPU: 2},
+		{Mode: Limit, PerSecond: 100, CPU: 3},
+		{Mode: Ordered, PerSecond: 90, CPU: 1},
+		{Mode: Limit, PerSecond: 300, CPU: 3},
+		{Mode: Ordered, PerSecond: 250, CPU: 2, RSS: [quarters]float64{1, 2, 3, 4}},
+		{Mode: Limit, PerSecond: 200, CPU: 3},
+		{Mode: Ordered, PerSecond: 300, CPU: 2},
 	}}
 	_ = r.latency.RecordValue(3e6)
 	_ = r.roundTrip.RecordValue(1e6)

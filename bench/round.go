@@ -9,6 +9,7 @@ type Round struct {
 	PerSecond float64           `json:"per_s"`                // entries at the slowest member
 	CPU       float64           `json:"cpu_s_per_million"`    // of all members together
 	PerEntry  float64           `json:"wire_bytes_per_entry"` // sent per own entry and peer
+	PerWrite  float64           `json:"wire_bytes_per_write"` // sent with a system call
 	RSSPeak   float64           `json:"rss_peak_mib"`         // of the largest member
 	RSS       [quarters]float64 `json:"rss_mib"`              // of the largest member, after each quarter
 	Copies    float64           `json:"copies"`               // batches received / needed
@@ -17,7 +18,7 @@ type Round struct {
 
 func summarize(mode Mode, results []Result) Round {
 	round := Round{Mode: mode}
-	var own, bytes, copies, needed uint64
+	var own, bytes, writes, copies, needed uint64
 	entries, cpu := 0.0, 0.0
 	for i := range results {
 		result := &results[i]
@@ -31,11 +32,13 @@ func summarize(mode Mode, results []Result) Round {
 		cpu += result.CPU
 		own += result.Own
 		bytes += result.WireBytes
+		writes += result.Writes
 		copies += result.Copies
 		needed += result.Needed
 	}
 	round.CPU = over(cpu*1e6, entries)
 	round.PerEntry = over(float64(bytes), float64(own)*float64(len(results)-1))
+	round.PerWrite = over(float64(bytes), float64(writes))
 	round.Copies = over(float64(copies), float64(needed))
 	return round
 }

@@ -15,6 +15,7 @@ type Counts struct {
 	Entries uint64 // appended or delivered here
 	Own     uint64 // of these, its own
 	Sent    uint64 // bytes written to all peers
+	Writes  uint64 // system calls for them; 0: not counted
 }
 
 // Gauge reads what is measured at a member.
@@ -51,7 +52,8 @@ func Window(ctx context.Context, load Load, gauge Gauge, barrier Barrier) (resul
 	result.Seconds = time.Since(began).Seconds()
 	cpu, _ := gauge.Besides()
 	result.CPU = cpuSeconds() - cpuOwn + cpu - cpuBesides
-	result.Entries, result.Own, result.WireBytes = after.Entries-before.Entries, after.Own-before.Own, after.Sent-before.Sent
+	result.Entries, result.Own = after.Entries-before.Entries, after.Own-before.Own
+	result.WireBytes, result.Writes = after.Sent-before.Sent, after.Writes-before.Writes
 	result.RSSPeak = peakMemory() + peakBesides
 	return result, barrier()
 }

@@ -31,7 +31,7 @@ const (
 	redisStream    = "s"
 	redisField     = "d"
 	redisReadBytes = 512 << 10 // of one XREAD, about
-	redisKeptBytes = 64 << 20 // of messages in the stream, about; readers must not fall behind further
+	redisKeptBytes = 64 << 20  // of messages in the stream, about; readers must not fall behind further
 	redisEachBytes = 32        // what a short message takes in the stream, about
 	redisPatience  = 5 * time.Second
 	clockTicks     = 100 // a second, in /proc

@@ -167,14 +167,14 @@ func (c *benchCommand) writeCSV(report *bench.Report) error {
 func writeRounds(w io.Writer, rounds []bench.Round) error {
 	lines := csv.NewWriter(w)
 	rows := [][]string{{
-		"round", "series", "per_s", "cpu_s_per_million", "wire_bytes_per_entry", "rss_peak_mib",
+		"round", "series", "per_s", "cpu_s_per_million", "wire_bytes_per_entry", "wire_bytes_per_write", "rss_peak_mib",
 		"rss_mib_first", "rss_mib_second", "rss_mib_third", "rss_mib_last", "copies", "p50_ms", "p99_ms", "max_ms",
 	}}
 	for i := range rounds {
 		r := &rounds[i]
 		row := []string{strconv.Itoa(r.Number), string(r.Mode)}
 		for _, figure := range []float64{
-			r.PerSecond, r.CPU, r.PerEntry, r.RSSPeak, r.RSS[0], r.RSS[1], r.RSS[2], r.RSS[3],
+			r.PerSecond, r.CPU, r.PerEntry, r.PerWrite, r.RSSPeak, r.RSS[0], r.RSS[1], r.RSS[2], r.RSS[3],
 			r.Copies, r.Latency.P50, r.Latency.P99, r.Latency.Max,
 		} {
 			row = append(row, strconv.FormatFloat(figure, 'g', 6, 64))

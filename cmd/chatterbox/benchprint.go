@@ -22,7 +22,7 @@ func (c *benchCommand) print(console *console, report *bench.Report) {
 	fmt.Fprintln(console.stdout)
 	table(console.stdout, latencyRows(report))
 	fmt.Fprintf(console.stdout, "\nresident memory of the largest member after each quarter: %s\n", memoryText(report.RSS))
-	fmt.Fprintf(console.stdout, "copies of a batch received / needed: %.3f\n", report.Copies)
+	fmt.Fprintf(console.stdout, "copies of a batch received / needed: %.3f; bytes a write: %.0f\n", report.Copies, report.PerWrite)
 	if c.earlier != nil {
 		fmt.Fprintln(console.stdout)
 		table(console.stdout, c.compareRows(report))
