@@ -308,8 +308,8 @@ func (d *Delta) rowOf(from *link, r *protocol.Row) *row {
 	l := &d.links[r.Member]
 	if from != l {
 		d.bind(r.Member, r.Identity)
-		if r.Identity != l.identity && !d.hears(l) && !slices.Contains(l.past, r.Identity) {
-			d.forget(l, r.Identity) // we hear of its new life through others
+		if l.identity == 0 {
+			d.forget(l, r.Identity) // it is heard of through others only
 		}
 	}
 	if l.identity == r.Identity && d.mutant != mutant.OldIdentityAccepted {
