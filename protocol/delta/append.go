@@ -93,7 +93,7 @@ func (d *Delta) take(b *protocol.Batch, from *link) {
 	d.counts.appends++
 	s := &d.streams[b.Origin]
 	s.came, s.missed = d.now, 0
-	if from.peer == b.Origin {
+	if from.peer == b.Origin && d.boundTo(from) {
 		s.direct = d.now
 	}
 	if d.mutant != mutant.ClockMergeOmitted {

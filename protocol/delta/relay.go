@@ -104,10 +104,11 @@ func (d *Delta) seek(stream member.ID, quiet time.Duration) {
 	}
 }
 
-// silent says whether the origin itself was never heard: nothing speaks for
-// waiting until it comes back.
+// silent says whether nothing speaks for waiting until the origin itself comes
+// back: it was never heard, or somebody without its data came to its place.
 func (d *Delta) silent(origin member.ID) bool {
-	return origin == d.cfg.Self || !d.links[origin].everHeard
+	l := &d.links[origin]
+	return origin == d.cfg.Self || !l.everHeard || !d.boundTo(l)
 }
 
 // rotate asks the next peer that has more of a stream.
