@@ -54,56 +54,102 @@ const Lockstep = "lockstep"
 
 func stepChecks() []Check {
 	return []Check{
-		{Name: "agreement", Promise: "The settled sequences of any two members, restarts included, are one a prefix of the other.",
-			Catches: "bad promise, tie order", kinds: []trace.Kind{trace.Deliver}, applies: always, rule: agreement},
-		{Name: "append-only", Promise: "A member's deliveries follow each other without a gap, in rising order, and never go back.",
-			Catches: "late entry, clock reset", kinds: []trace.Kind{trace.Start, trace.Crash, trace.Reset, trace.Deliver}, applies: always, rule: appendOnly},
-		{Name: "nothing-late", Promise: "Nothing is appended at or below a time that the member promised for that stream, or before what it delivered.",
-			Catches: "promise without prefix", kinds: []trace.Kind{trace.Start, trace.Append, trace.Deliver}, applies: always, rule: nothingLate},
-		{Name: "one-content", Promise: "One identity and sequence number stand for one batch, at all members and after restarts.",
-			Catches: "amnesia, reuse", kinds: []trace.Kind{trace.Append, trace.Deliver}, applies: always, rule: oneContent},
-		{Name: "contiguous", Promise: "Each stream is appended without gap or repetition, with strictly rising times.",
-			Catches: "reorder, double append", kinds: []trace.Kind{trace.Append}, applies: always, rule: contiguous},
-		{Name: "durable-first", Promise: "A crash right now lowers nothing that a message said the member holds or promises.",
-			Catches: "acknowledged before durable", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Publish, trace.Send, trace.Receive, trace.Sample}, applies: always, rule: durableFirst},
-		{Name: "below-truth", Promise: "What a member believes of a peer never exceeds what the peer holds and said, and never becomes less.",
-			Catches: "sent used as known, stale merge", kinds: []trace.Kind{trace.Start, trace.Believe}, applies: always, rule: belowTruth},
-		{Name: "true-promises", Promise: "No batch with a promised time exists outside the entries that the promise names, ever.",
-			Catches: "false promise", kinds: []trace.Kind{trace.Start, trace.Publish, trace.Append}, applies: always, rule: truePromises},
-		{Name: "trimmed-is-held", Promise: "What one member forgets, every member holds durably.",
-			Catches: "minimum over a partial set", kinds: []trace.Kind{trace.Trim}, applies: always, rule: trimmedIsHeld},
-		{Name: "causality", Promise: "What a member broadcasts comes after all that it held.",
-			Catches: "clock merge forgotten", kinds: []trace.Kind{trace.Append}, applies: always, rule: causality},
-		{Name: "exact-tuple", Promise: "A member's tuple equals what integers without limit give over the entries it holds.",
-			Catches: "overflow, index shift", kinds: []trace.Kind{trace.Final}, applies: withNumbers, rule: exactTuple},
-		{Name: "within-limits", Promise: "Batches in memory, and what is on its way to a peer that is gone, stay within their limits.",
-			Catches: "no back-pressure", kinds: []trace.Kind{trace.Start, trace.Push, trace.Sample}, applies: always, rule: withinLimits},
-		{Name: "no-early-resend", Promise: "Nothing is sent again to the same peer within a tick, unless link or peer began anew.",
-			Pacing: true, Catches: "tick storm", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Up, trace.Down, trace.Receive, trace.Push}, applies: withTick, rule: noEarlyResend},
-		{Name: "few-copies", Promise: "Members send at most 1.05 copies of each entry needed in a healthy mesh, and 2 after a heal.",
-			Pacing: true, Catches: "relay storm", kinds: []trace.Kind{trace.Push, trace.Append, trace.Phase}, applies: underDelta, rule: fewCopies},
-		{Name: "zombies-ignored", Promise: "Messages of an older session of a life change nothing.",
-			Catches: "zombie", kinds: []trace.Kind{trace.Start, trace.Receive, trace.Append, trace.Send}, applies: always, rule: zombiesIgnored},
+		{
+			Name: "agreement", Promise: "The settled sequences of any two members, restarts included, are one a prefix of the other.",
+			Catches: "bad promise, tie order", kinds: []trace.Kind{trace.Deliver}, applies: always, rule: agreement,
+		},
+		{
+			Name: "append-only", Promise: "A member's deliveries follow each other without a gap, in rising order, and never go back.",
+			Catches: "late entry, clock reset", kinds: []trace.Kind{trace.Start, trace.Crash, trace.Reset, trace.Deliver}, applies: always, rule: appendOnly,
+		},
+		{
+			Name: "nothing-late", Promise: "Nothing is appended at or below a time that the member promised for that stream, or before what it delivered.",
+			Catches: "promise without prefix", kinds: []trace.Kind{trace.Start, trace.Append, trace.Deliver}, applies: always, rule: nothingLate,
+		},
+		{
+			Name: "one-content", Promise: "One identity and sequence number stand for one batch, at all members and after restarts.",
+			Catches: "amnesia, reuse", kinds: []trace.Kind{trace.Append, trace.Deliver}, applies: always, rule: oneContent,
+		},
+		{
+			Name: "contiguous", Promise: "Each stream is appended without gap or repetition, with strictly rising times.",
+			Catches: "reorder, double append", kinds: []trace.Kind{trace.Append}, applies: always, rule: contiguous,
+		},
+		{
+			Name: "durable-first", Promise: "A crash right now lowers nothing that a message said the member holds or promises.",
+			Catches: "acknowledged before durable", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Publish, trace.Send, trace.Receive, trace.Sample}, applies: always, rule: durableFirst,
+		},
+		{
+			Name: "below-truth", Promise: "What a member believes of a peer never exceeds what the peer holds and said, and never becomes less.",
+			Catches: "sent used as known, stale merge", kinds: []trace.Kind{trace.Start, trace.Believe}, applies: always, rule: belowTruth,
+		},
+		{
+			Name: "true-promises", Promise: "No batch with a promised time exists outside the entries that the promise names, ever.",
+			Catches: "false promise", kinds: []trace.Kind{trace.Start, trace.Publish, trace.Append}, applies: always, rule: truePromises,
+		},
+		{
+			Name: "trimmed-is-held", Promise: "What one member forgets, every member holds durably.",
+			Catches: "minimum over a partial set", kinds: []trace.Kind{trace.Trim}, applies: always, rule: trimmedIsHeld,
+		},
+		{
+			Name: "causality", Promise: "What a member broadcasts comes after all that it held.",
+			Catches: "clock merge forgotten", kinds: []trace.Kind{trace.Append}, applies: always, rule: causality,
+		},
+		{
+			Name: "exact-tuple", Promise: "A member's tuple equals what integers without limit give over the entries it holds.",
+			Catches: "overflow, index shift", kinds: []trace.Kind{trace.Final}, applies: withNumbers, rule: exactTuple,
+		},
+		{
+			Name: "within-limits", Promise: "Batches in memory, and what is on its way to a peer that is gone, stay within their limits.",
+			Catches: "no back-pressure", kinds: []trace.Kind{trace.Start, trace.Push, trace.Sample}, applies: always, rule: withinLimits,
+		},
+		{
+			Name: "no-early-resend", Promise: "Nothing is sent again to the same peer within a tick, unless link or peer began anew.",
+			Pacing: true, Catches: "tick storm", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Up, trace.Down, trace.Receive, trace.Push}, applies: withTick, rule: noEarlyResend,
+		},
+		{
+			Name: "few-copies", Promise: "Members send at most 1.05 copies of each entry needed in a healthy mesh, and 2 after a heal.",
+			Pacing: true, Catches: "relay storm", kinds: []trace.Kind{trace.Push, trace.Append, trace.Phase}, applies: underDelta, rule: fewCopies,
+		},
+		{
+			Name: "zombies-ignored", Promise: "Messages of an older session of a life change nothing.",
+			Catches: "zombie", kinds: []trace.Kind{trace.Start, trace.Receive, trace.Append, trace.Send}, applies: always, rule: zombiesIgnored,
+		},
 	}
 }
 
 func endChecks() []Check {
 	return []Check{
-		{Name: "progress", Promise: "Where the links that work connect all members, everything settles everywhere though the rest stays broken.",
-			Catches: "livelock", kinds: []trace.Kind{trace.Phase}, applies: always, rule: progress},
-		{Name: "exactly-once", Promise: "What is delivered was broadcast, once; and where all is connected in the end, all that was broadcast is delivered everywhere.",
-			Catches: "loss, invention", kinds: []trace.Kind{trace.Append, trace.Deliver, trace.Phase}, applies: always, rule: exactlyOnce},
-		{Name: "same-text", Promise: "All complete members print the same text, and all connected ones do.",
-			Catches: "disagreement in the end", kinds: []trace.Kind{trace.Final}, applies: always, rule: sameText},
-		{Name: "quiet-end", Promise: "After the last settling traffic falls to keep-alives, and the logs become empty.",
-			Pacing: true, Catches: "acknowledgement loops, idle promise stuck", kinds: []trace.Kind{trace.Deliver, trace.Append, trace.Start, trace.Fault, trace.Resume, trace.Send, trace.Phase}, applies: underDelta, rule: quietEnd},
-		{Name: "one-apart", Promise: "Under lockstep committed sets differ by at most one batch of each origin, and what is committed every member holds.",
-			Catches: "commit too early", kinds: []trace.Kind{trace.Append, trace.Deliver, trace.Publish}, applies: underLockstep, rule: oneApart},
-		{Name: "same-hash", Promise: "One seed gives one trace.",
-			Catches: "hidden nondeterminism", applies: always},
-		{Name: "recovers-acknowledged", Promise: "A crash at any sync, or a torn last record, recovers a prefix with all that was acknowledged.",
-			Catches: "damage taken for truth, acknowledged data lost", applies: always},
-		{Name: "settles-in-time", Promise: "While nothing fails a batch settles everywhere within a bounded time, during the send phase too.",
-			Pacing: true, Catches: "idle members that keep their time to themselves", kinds: []trace.Kind{trace.Deliver, trace.Phase}, applies: inTime, rule: settlesInTime},
+		{
+			Name: "progress", Promise: "Where the links that work connect all members, everything settles everywhere though the rest stays broken.",
+			Catches: "livelock", kinds: []trace.Kind{trace.Phase}, applies: always, rule: progress,
+		},
+		{
+			Name: "exactly-once", Promise: "What is delivered was broadcast, once; and where all is connected in the end, all that was broadcast is delivered everywhere.",
+			Catches: "loss, invention", kinds: []trace.Kind{trace.Append, trace.Deliver, trace.Phase}, applies: always, rule: exactlyOnce,
+		},
+		{
+			Name: "same-text", Promise: "All complete members print the same text, and all connected ones do.",
+			Catches: "disagreement in the end", kinds: []trace.Kind{trace.Final}, applies: always, rule: sameText,
+		},
+		{
+			Name: "quiet-end", Promise: "After the last settling traffic falls to keep-alives, and the logs become empty.",
+			Pacing: true, Catches: "acknowledgement loops, idle promise stuck", kinds: []trace.Kind{trace.Deliver, trace.Append, trace.Start, trace.Fault, trace.Resume, trace.Send, trace.Phase}, applies: underDelta, rule: quietEnd,
+		},
+		{
+			Name: "one-apart", Promise: "Under lockstep committed sets differ by at most one batch of each origin, and what is committed every member holds.",
+			Catches: "commit too early", kinds: []trace.Kind{trace.Append, trace.Deliver, trace.Publish}, applies: underLockstep, rule: oneApart,
+		},
+		{
+			Name: "same-hash", Promise: "One seed gives one trace.",
+			Catches: "hidden nondeterminism", applies: always,
+		},
+		{
+			Name: "recovers-acknowledged", Promise: "A crash at any sync, or a torn last record, recovers a prefix with all that was acknowledged.",
+			Catches: "damage taken for truth, acknowledged data lost", applies: always,
+		},
+		{
+			Name: "settles-in-time", Promise: "While nothing fails a batch settles everywhere within a bounded time, during the send phase too.",
+			Pacing: true, Catches: "idle members that keep their time to themselves", kinds: []trace.Kind{trace.Deliver, trace.Phase}, applies: inTime, rule: settlesInTime,
+		},
 	}
 }

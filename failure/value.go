@@ -94,8 +94,14 @@ func parseNumber(text string) (float64, error) {
 // measured.
 func rateUnits() []rateUnit {
 	return []rateUnit{
-		{"Gbit/s", 125e6}, {"Mbit/s", 125e3}, {"KB/s", 1e3}, {"B/s", 1},
-		{"GB/s", 1e9}, {"MB/s", 1e6}, {"kB/s", 1e3}, {"kbit/s", 125}, // read, never written
+		{"Gbit/s", 125e6},
+		{"Mbit/s", 125e3},
+		{"KB/s", 1e3},
+		{"B/s", 1},
+		{"GB/s", 1e9},
+		{"MB/s", 1e6},
+		{"kB/s", 1e3},
+		{"kbit/s", 125}, // read, never written
 	}
 }
 

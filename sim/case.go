@@ -127,9 +127,11 @@ func set(c *Config, fields []caseField, setting string) error {
 }
 
 func textField(name string, at func(*Config) *string) caseField {
-	return caseField{name,
+	return caseField{
+		name,
 		func(c *Config, value string) error { *at(c) = value; return nil },
-		func(c *Config) string { return nonEmpty(name, *at(c)) }}
+		func(c *Config) string { return nonEmpty(name, *at(c)) },
+	}
 }
 
 func nonEmpty(name, value string) string {
@@ -140,26 +142,32 @@ func nonEmpty(name, value string) string {
 }
 
 func intField(name string, at func(*Config) *int) caseField {
-	return caseField{name,
+	return caseField{
+		name,
 		func(c *Config, value string) (err error) { *at(c), err = strconv.Atoi(value); return err },
-		func(c *Config) string { return name + "=" + strconv.Itoa(*at(c)) }}
+		func(c *Config) string { return name + "=" + strconv.Itoa(*at(c)) },
+	}
 }
 
 func timeField(name string, at func(*Config) *time.Duration) caseField {
-	return caseField{name,
+	return caseField{
+		name,
 		func(c *Config, value string) (err error) { *at(c), err = time.ParseDuration(value); return err },
-		func(c *Config) string { return name + "=" + at(c).String() }}
+		func(c *Config) string { return name + "=" + at(c).String() },
+	}
 }
 
 func switchField(name string, at func(*Config) *bool) caseField {
-	return caseField{name,
+	return caseField{
+		name,
 		func(c *Config, _ string) error { *at(c) = true; return nil },
 		func(c *Config) string {
 			if *at(c) {
 				return name
 			}
 			return ""
-		}}
+		},
+	}
 }
 
 // caseFields are the words of a case in the order in which they are written.

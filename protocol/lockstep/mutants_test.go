@@ -80,8 +80,10 @@ func promiseAndRestart(m mutant.Mutant) (promised, written clock.Time) {
 	binding := member.Binding{1, 2}
 	step(l, protocol.Event{Kind: protocol.Receive, Message: &protocol.Message{
 		From: 1, Identity: 2, Session: 1 << 32, Number: 1, Binding: binding,
-		Rows: []protocol.Row{{Member: 1, Identity: 2, Version: 1<<32 + 1, Binding: binding.Hash(),
-			Marks: []protocol.StreamMark{{Stream: 1, Mark: clock.Mark{Promise: 9}}}}},
+		Rows: []protocol.Row{{
+			Member: 1, Identity: 2, Version: 1<<32 + 1, Binding: binding.Hash(),
+			Marks: []protocol.StreamMark{{Stream: 1, Mark: clock.Mark{Promise: 9}}},
+		}},
 	}})
 	answer := step(l, protocol.Event{Kind: protocol.Flush})
 	promised = answer.Send[0].Message.Rows[0].Marks[0].Promise

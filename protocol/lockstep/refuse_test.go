@@ -174,8 +174,10 @@ func TestMemoryStaysWithinItsLimit(t *testing.T) {
 		written += len(s.l.Step(protocol.Event{Kind: protocol.Flush, Now: now}).Append)
 		// Peer 1 acknowledges everything and promises nothing, so that nothing settles.
 		m := &protocol.Message{From: 1, Identity: 11, Session: 1 << 32, Binding: member.Binding{10, 11}}
-		m.Rows = []protocol.Row{{Member: 1, Identity: 11, Version: 1<<32 + 1, Binding: m.Binding.Hash(),
-			Marks: []protocol.StreamMark{{Stream: 0, Mark: clock.Mark{Have: s.l.own().have}}}}}
+		m.Rows = []protocol.Row{{
+			Member: 1, Identity: 11, Version: 1<<32 + 1, Binding: m.Binding.Hash(),
+			Marks: []protocol.StreamMark{{Stream: 0, Mark: clock.Mark{Have: s.l.own().have}}},
+		}}
 		s.l.Step(protocol.Event{Kind: protocol.Receive, Now: now, Message: m})
 		if bytes := s.l.Status().LogBytes; bytes > limit {
 			t.Fatalf("keeps %d bytes, allowed are %d", bytes, limit)
