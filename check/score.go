@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"chatterbox/clock"
 	"chatterbox/member"
 	"chatterbox/protocol"
 	"chatterbox/trace"
@@ -160,5 +159,5 @@ func (m *witness) horizon() string {
 			lowest = j
 		}
 	}
-	return fmt.Sprintf("%s, set by stream %d", clock.Time(m.published[lowest].Promise), lowest)
+	return fmt.Sprintf("%s, set by stream %d", m.published[lowest].Promise, lowest)
 }

@@ -81,7 +81,7 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	if c.Shape != nil {
 		w.shape = *c.Shape
 	} else {
-		w.shape = Draw(c.Seed, c.Protocol, c.Members)
+		w.shape = Draw(c.Seed, c.Members)
 	}
 	w.list = names(c.Members)
 	w.lines = c.Map

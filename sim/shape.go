@@ -58,7 +58,7 @@ func stream(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, pa
 func pick[T any](rng *rand.Rand, among ...T) T { return among[rng.IntN(len(among))] }
 
 // Draw draws the shape of a run.
-func Draw(seed uint64, protocol string, members int) Shape {
+func Draw(seed uint64, members int) Shape {
 	rng := stream(seed, drawShape)
 	s := Shape{
 		Ending:  pick(rng, Healed, Healed, Healed, Healed, Core, Core, Unended, Healthy),
@@ -74,6 +74,10 @@ func Draw(seed uint64, protocol string, members int) Shape {
 	}
 	s.DelayMin = pick[time.Duration](rng, 0, 100*time.Microsecond, time.Millisecond, 10*time.Millisecond)
 	s.DelayMax = s.DelayMin + pick[time.Duration](rng, 0, time.Millisecond, 5*time.Millisecond, 30*time.Millisecond)
+	if members > largeFrom {
+		s.Tick = s.Tick * time.Duration(members) / largeFrom
+		s.Wake = max(s.Wake, time.Duration(members)*wakeOfEach)
+	}
 	s.drawRates(rng, members)
 	if s.Ending == Core {
 		s.drawSpared(rng, members)
@@ -94,11 +98,17 @@ func (s *Shape) drawSpared(rng *rand.Rand, members int) {
 	}
 }
 
-// drawRates lets some members be idle, some busy, and keeps small clusters and
-// large ones about equally loaded in all.
+// In a full mesh each entry costs messages in proportion to the square of the
+// members, so large clusters tick and broadcast more slowly.
+const (
+	largeFrom  = 10 // members
+	wakeOfEach = 50 * time.Microsecond
+)
+
+// drawRates lets some members be idle and some busy.
 func (s *Shape) drawRates(rng *rand.Rand, members int) {
 	s.Rates = make([]float64, members)
-	scale := min(1, 5/float64(members))
+	scale := min(1, largeFrom*largeFrom/float64(members*members))
 	for i := range s.Rates {
 		s.Rates[i] = scale * pick[float64](rng, 0, 2, 20, 20, 100)
 	}

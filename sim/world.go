@@ -66,7 +66,7 @@ const samplesEvery = 250 * time.Millisecond
 
 // run lets everything happen until the deadline.
 func (w *world) run() {
-	w.tellAll(trace.Phase, check.PhaseSend)
+	w.tellPhase(check.PhaseSend)
 	w.queue.push(event{at: 0, kind: evChange})
 	for i, e := range w.schedule.Members() {
 		w.queue.push(event{at: e.At, kind: evMember, aux: uint32(i)})
@@ -142,7 +142,7 @@ func (w *world) proceed(e *event) {
 	case evClose:
 		w.nodes[e.to].close()
 	case evHeal:
-		w.tellAll(trace.Phase, check.PhaseHeal)
+		w.tellPhase(check.PhaseHeal)
 	case evFallBy:
 		if n := w.nodes[e.to]; e.life == n.life {
 			n.crash(false)
@@ -152,9 +152,9 @@ func (w *world) proceed(e *event) {
 	}
 }
 
-// tellAll tells something about the run as a whole.
-func (w *world) tellAll(kind trace.Kind, note string) {
-	w.Tell(&trace.Event{At: w.now, Kind: kind, Note: note})
+// tellPhase tells that the run as a whole enters a phase.
+func (w *world) tellPhase(phase string) {
+	w.Tell(&trace.Event{At: w.now, Kind: trace.Phase, Note: phase})
 }
 
 func (w *world) onTick(e *event) {
@@ -240,7 +240,7 @@ const closeSpread = 20 * time.Millisecond
 // time comes.
 func (w *world) onGrace() {
 	w.closed = true
-	w.tellAll(trace.Phase, check.PhaseGrace)
+	w.tellPhase(check.PhaseGrace)
 	for _, n := range w.nodes {
 		w.queue.push(event{at: w.now + time.Duration(w.load.Int64N(int64(closeSpread))), kind: evClose, to: uint16(n.id)})
 	}
@@ -283,5 +283,5 @@ func (w *world) finish() {
 			n.tell()
 		}
 	}
-	w.tellAll(trace.Phase, check.PhaseEnd)
+	w.tellPhase(check.PhaseEnd)
 }

@@ -163,27 +163,27 @@ func TestLaterLifeWithoutDataAcknowledgesNothing(t *testing.T) {
 // lets its time be known: a member writes as long as its share lasts, no further.
 func TestMemoryStaysWithinItsLimit(t *testing.T) {
 	const limit = 4000
-	s := &stage{t, New(Config{Members: 2, Identity: 10, Datagram: true, MemoryBytesMax: limit, Batch: 4})}
+	l := New(Config{Members: 2, Identity: 10, Datagram: true, MemoryBytesMax: limit, Batch: 4})
 	written := 0
 	for i := range 500 {
 		now := time.Duration(i) * 10 * time.Millisecond
-		if s.l.Room() > 0 {
-			s.l.Step(protocol.Event{Kind: protocol.Submit, Now: now, Batch: protocol.Batch{Count: 4, Bytes: make([]byte, 400)}})
+		if l.Room() > 0 {
+			l.Step(protocol.Event{Kind: protocol.Submit, Now: now, Batch: protocol.Batch{Count: 4, Bytes: make([]byte, 400)}})
 		}
-		s.l.Step(protocol.Event{Kind: protocol.Tick, Now: now})
-		written += len(s.l.Step(protocol.Event{Kind: protocol.Flush, Now: now}).Append)
+		l.Step(protocol.Event{Kind: protocol.Tick, Now: now})
+		written += len(l.Step(protocol.Event{Kind: protocol.Flush, Now: now}).Append)
 		// Peer 1 acknowledges everything and promises nothing, so that nothing settles.
 		m := &protocol.Message{From: 1, Identity: 11, Session: 1 << 32, Binding: member.Binding{10, 11}}
 		m.Rows = []protocol.Row{{
 			Member: 1, Identity: 11, Version: 1<<32 + 1, Binding: m.Binding.Hash(),
-			Marks: []protocol.StreamMark{{Stream: 0, Mark: clock.Mark{Have: s.l.own().have}}},
+			Marks: []protocol.StreamMark{{Stream: 0, Mark: clock.Mark{Have: l.own().have}}},
 		}}
-		s.l.Step(protocol.Event{Kind: protocol.Receive, Now: now, Message: m})
-		if bytes := s.l.Status().LogBytes; bytes > limit {
+		l.Step(protocol.Event{Kind: protocol.Receive, Now: now, Message: m})
+		if bytes := l.Status().LogBytes; bytes > limit {
 			t.Fatalf("keeps %d bytes, allowed are %d", bytes, limit)
 		}
 	}
-	if written < 2 || s.l.Room() > 0 {
-		t.Errorf("wrote %d batches and has room for %d bytes", written, s.l.Room())
+	if written < 2 || l.Room() > 0 {
+		t.Errorf("wrote %d batches and has room for %d bytes", written, l.Room())
 	}
 }
