@@ -161,10 +161,10 @@ func (n *Node) accept(m *message, value json.RawMessage, ok string) {
 	}
 }
 
-// onRead shows all that is held. Who restarted does not know which workload
+// onRead shows all that is held here and by enough others. Who restarted does not know which workload
 // asks, until somebody who does is heard.
 func (n *Node) onRead(m *message) {
-	values := n.cluster.entries.values
+	values := n.cluster.entries.shown
 	if values == nil {
 		values = []json.RawMessage{}
 	}

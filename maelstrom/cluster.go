@@ -73,7 +73,7 @@ func (n *Node) join(self string, names []string) {
 	}
 	c.reducer = delta.New(delta.Config{
 		Self: c.self, Members: len(names), Identity: c.identity, Datagram: true, KeepAll: true,
-		Tick: roundTicks * n.cfg.Tick, KeepAlive: keepAliveTicks * n.cfg.Tick,
+		Tick: reducerTicks * n.cfg.Tick, KeepAlive: keepAliveTicks * n.cfg.Tick,
 		MessageBytesMax: messageBytesMax, MemoryBytesMax: memoryBytesMax,
 	})
 	c.replica = replica.New(c.reducer, nil, sender{n}, c, c)

@@ -2,6 +2,7 @@ package maelstrom
 
 import (
 	"encoding/json"
+	"slices"
 
 	"chatterbox/member"
 	"chatterbox/protocol"
@@ -17,8 +18,9 @@ type place struct {
 // entries are the values of all entries that are held, settled or not, each
 // value once.
 type entries struct {
-	values []json.RawMessage // in the order in which they came
 	places map[string]place
+	shown  []json.RawMessage // in the order in which enough members held them
+	hidden []string          // held here, and perhaps nowhere else
 }
 
 // Observe takes in what the member appends to its log, its own and others'.
@@ -43,7 +45,20 @@ func (e *entries) add(payload []byte, at place) {
 	}
 	key := string(payload)
 	e.places[key] = at
-	e.values = append(e.values, json.RawMessage(key))
+	e.hidden = append(e.hidden, key)
+}
+
+// show lets reads see what enough members hold: what was read once must not be
+// lost with the only one that had it.
+func (c *cluster) show(enough int) {
+	e := &c.entries
+	e.hidden = slices.DeleteFunc(e.hidden, func(key string) bool {
+		if c.copies(e.places[key]) < enough {
+			return false
+		}
+		e.shown = append(e.shown, json.RawMessage(key))
+		return true
+	})
 }
 
 // copies counts the members that are known to hold an entry, this one included.

@@ -4,8 +4,9 @@
 // A [Node] is given lines and the time, and gives lines back; it starts no
 // goroutine and knows no clock. [Run] drives one with stdin and stdout. What
 // clients broadcast or add are the payloads of the log, and a read shows all
-// that is held, settled or not; both workloads are about sets, so a value that
-// came twice is shown once. docs/maelstrom.md has the messages and figures.
+// that is held, settled or not, as soon as another member holds it too; both
+// workloads are about sets, so a value that came twice is shown once.
+// docs/maelstrom.md has the messages and figures.
 //
 // What a client gives is a wish until it is held. At the next round a member
 // that writes puts its wishes into the log as one batch; one that came back
@@ -39,6 +40,7 @@ const (
 // Times, in ticks.
 const (
 	roundTicks     = 8  // from one round to the next when there is only news
+	reducerTicks   = 4  // what the reducer takes for a tick: it judges losses and quiet peers by it
 	keepAliveTicks = 16 // from one sign of life to the next when there is none
 	heardTicks     = 32 // a peer that was not heard for longer is not relied on
 	carryTicks     = 16 // from asking one member to carry a wish to asking another

@@ -157,13 +157,14 @@ func (n *Node) drop(picks func(*wish) bool) {
 	})
 }
 
-// answer tells the clients whose values are held by enough members.
+// answer shows what enough members hold, and tells the clients who wait for it.
 func (n *Node) answer() {
 	if n.cluster == nil {
 		return
 	}
 	c := n.cluster
 	enough := min(n.cfg.Copies, len(c.names))
+	c.show(enough)
 	c.waiting = slices.DeleteFunc(c.waiting, func(w waiting) bool {
 		at, held := c.entries.places[w.key]
 		if !held || c.copies(at) < enough {
