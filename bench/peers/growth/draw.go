@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"image/color"
+	"math"
 	"path/filepath"
 
 	"gonum.org/v1/plot"
@@ -34,35 +35,78 @@ func lines(raw, limit, ordered func(point) float64) []line {
 	}
 }
 
-// drawOne writes one plot, with logarithmic axes.
-func drawOne(path, title, x, y string, points []point, at func(point) float64, series []line) error {
+// picture is one plot, with logarithmic axes.
+type picture struct {
+	file, title, x, y string
+	points            []point
+	at                func(point) float64
+	series            []line
+	legendTop         bool
+}
+
+// legendRoom is what of the range of y is left free for the legend: a factor,
+// since the axis is logarithmic.
+const legendRoom = 2.5
+
+func (d *picture) save(folder string) error {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = d.title, d.x, d.y
+	p.Title.Padding = vg.Points(8)
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
-	p.Legend.Top = false
-	p.Legend.Left = true
+	p.Legend.Top, p.Legend.Left = d.legendTop, true
 	p.Add(plotter.NewGrid())
+	for _, s := range d.series {
+		if err := d.add(p, s); err != nil {
+			return fmt.Errorf("%s: %w", d.file, err)
+		}
+	}
+	if d.legendTop {
+		p.Y.Max *= legendRoom
+	} else {
+		p.Y.Min /= legendRoom
+	}
+	p.X.Max *= 1.3 // or the last label is cut off
+	p.X.Tick.Marker, p.Y.Tick.Marker = d.ticks(), roundTicks(p.Y.Min, p.Y.Max)
+	return p.Save(plotWidth, plotHeight, filepath.Join(folder, d.file))
+}
+
+// add draws one series.
+func (d *picture) add(p *plot.Plot, s line) error {
+	xys := make(plotter.XYs, len(d.points))
+	for i, point := range d.points {
+		xys[i] = plotter.XY{X: d.at(point), Y: s.y(point)}
+	}
+	drawn, marks, err := plotter.NewLinePoints(xys)
+	if err != nil {
+		return err
+	}
+	drawn.Color, marks.Color, marks.Shape = s.color, s.color, s.glyph
+	drawn.Width, marks.Radius = vg.Points(1.5), vg.Points(3)
+	p.Add(drawn, marks)
+	p.Legend.Add(s.name, drawn, marks)
+	return nil
+}
+
+// ticks marks what was measured.
+func (d *picture) ticks() plot.ConstantTicks {
 	var ticks plot.ConstantTicks
-	for _, point := range points {
-		ticks = append(ticks, plot.Tick{Value: at(point), Label: fmt.Sprintf("%g", at(point))})
+	for _, point := range d.points {
+		ticks = append(ticks, plot.Tick{Value: d.at(point), Label: fmt.Sprintf("%g", d.at(point))})
 	}
-	p.X.Tick.Marker = ticks
-	for _, s := range series {
-		xys := make(plotter.XYs, len(points))
-		for i, point := range points {
-			xys[i] = plotter.XY{X: at(point), Y: s.y(point)}
+	return ticks
+}
+
+// roundTicks marks 1, 2 and 5 of each power of ten.
+func roundTicks(low, high float64) plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for power := math.Floor(math.Log10(low)); math.Pow(10, power) <= high; power++ {
+		for _, digit := range []float64{1, 2, 5} {
+			if value := digit * math.Pow(10, power); value >= low && value <= high {
+				ticks = append(ticks, plot.Tick{Value: value, Label: fmt.Sprintf("%.4g", value)})
+			}
 		}
-		drawn, marks, err := plotter.NewLinePoints(xys)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		drawn.Color, marks.Color, marks.Shape = s.color, s.color, s.glyph
-		drawn.Width, marks.Radius = vg.Points(1.5), vg.Points(3)
-		p.Add(drawn, marks)
-		p.Legend.Add(s.name, drawn, marks)
 	}
-	return p.Save(plotWidth, plotHeight, path)
+	return ticks
 }
 
 // draw writes the plots into a folder.
@@ -81,17 +125,12 @@ func draw(m *measurements, folder string) error {
 		func(p point) float64 { return p.Raw * payload(p) / mega },
 		func(p point) float64 { return p.Limit * payload(p) / mega },
 		func(p point) float64 { return p.Ordered * payload(p) / mega })
-	for _, d := range []struct {
-		file, title, x, y string
-		points            []point
-		at                func(point) float64
-		series            []line
-	}{
-		{"members-rate.svg", "Entries of 8 bytes, at the slowest member", "members", "million entries/s", m.Members, members, rate},
-		{"members-cost.svg", "Entries of 8 bytes", "members", "CPU s per million entries and member", m.Members, members, cost},
-		{"payload-volume.svg", "Three members", "bytes of a payload", "MB/s of payloads at the slowest member", m.Payloads, payload, volume},
+	for _, d := range []picture{
+		{"members-rate.svg", "Entries of 8 bytes, at the slowest member", "members", "million entries/s", m.Members, members, rate, false},
+		{"members-cost.svg", "Entries of 8 bytes", "members", "CPU s per million entries and member", m.Members, members, cost, true},
+		{"payload-volume.svg", "Three members, payloads at the slowest", "bytes of a payload", "MB/s", m.Payloads, payload, volume, false},
 	} {
-		if err := drawOne(filepath.Join(folder, d.file), d.title, d.x, d.y, d.points, d.at, d.series); err != nil {
+		if err := d.save(folder); err != nil {
 			return err
 		}
 	}
