@@ -85,6 +85,9 @@ func (n *Node) onFrame(m *message, from member.ID) error {
 	if c.message.From != from {
 		return fmt.Errorf("%s: it is from member %d, not from %s", typeFrame, c.message.From, m.Src)
 	}
+	if c.message.Snapshot != nil {
+		return fmt.Errorf("%s: a snapshot, though no node forgets anything", typeFrame)
+	}
 	n.learn(from, &body)
 	n.step(protocol.Event{Kind: protocol.Receive, Peer: from, Message: &c.message})
 	if s := c.streams[from]; body.Witness && s.life == c.message.Identity {
