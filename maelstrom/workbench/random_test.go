@@ -19,7 +19,7 @@ const seedsVariable = "CHATTERBOX_MAELSTROM_SEEDS"
 // TestRandomFailuresLoseNothing draws failures of all kinds from seeds, each
 // tenth time for 25 nodes.
 func TestRandomFailuresLoseNothing(t *testing.T) {
-	seeds := 40
+	seeds := 30
 	if more, err := strconv.Atoi(os.Getenv(seedsVariable)); err == nil {
 		seeds = more
 	}
