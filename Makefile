@@ -1,7 +1,7 @@
 # One target per need; `make` alone lists them.
 TOOLS = PATH="$$(.ci/tools $(1)):$$PATH"
 
-.PHONY: help build test race fuzz lint format processes bench demo ci
+.PHONY: help build test race fuzz lint format processes bench explore-long demo ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,6 +40,9 @@ measure: ## a cluster of processes beside what this machine can carry at all
 
 peers: ## the same work on other systems, in one table (with redis-server where it is installed)
 	cd bench/peers && go run .
+
+explore-long: ## every order of events in larger small worlds: minutes, some GiB
+	go test ./sim/explore -run LargeWorlds -large -v -timeout 2h
 
 demo: ## five members, one cut, one heal
 	go run ./cmd/chatterbox demo

@@ -143,9 +143,13 @@ func blankBatch() []byte {
 // Keep is the replica's journal.
 func (h *hand) Keep(effects protocol.Effects) { h.node.ledger.keep(&effects) }
 
-// Sync is the replica's journal: what was kept is durable at once, for nothing
-// comes between the two but sending, and messages may be lost besides.
-func (h *hand) Sync() error { return nil }
+// Sync is the replica's journal. It never fails: a crash before it is one
+// before the deed, and a crash after it one after the deed whose messages are
+// lost.
+func (h *hand) Sync() error {
+	h.node.ledger.sync()
+	return nil
+}
 
 // Send puts a message on its way, encoded.
 func (h *hand) Send(e protocol.Envelope) {
@@ -203,6 +207,9 @@ func (h *hand) judgeOwn(f *fact) {
 	if f.seq != next {
 		h.fault("contiguous", "%s writes %s where number %d comes next", member.Letter(n.self), f, next)
 	}
+	if promised := n.lives[len(n.lives)-1].marks[n.self].Promise; f.time <= promised {
+		h.fault("true-promises", "%s writes %s after it promised %s", member.Letter(n.self), f, promised)
+	}
 	if f.time <= n.latest {
 		h.fault("causality", "%s writes %s after it held one of time %s", member.Letter(n.self), f, n.latest)
 	}
@@ -231,8 +238,8 @@ func (h *hand) judgeDurable() {
 	if !h.world.config.Durable || n.view.reader {
 		return
 	}
-	if promise := n.view.held[n.self].Promise; promise > n.ledger.bound && n.ledger.bound < clock.Infinity {
-		h.fault("durable-first", "%s promises time %s, the durable bound is %s", member.Letter(n.self), promise, n.ledger.bound)
+	if promise := n.view.held[n.self].Promise; promise > n.ledger.durable.Bound && n.ledger.durable.Bound < clock.Infinity {
+		h.fault("durable-first", "%s promises time %s, the durable bound is %s", member.Letter(n.self), promise, n.ledger.durable.Bound)
 	}
 }
 

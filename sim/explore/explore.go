@@ -104,6 +104,7 @@ func (c *Config) validate() error {
 	add(c.Members*(c.Members-1)*b.InFlight > mailMax || b.InFlight < 1,
 		"%d messages in flight on each link; with %d members 1 to %d are possible", b.InFlight, c.Members, mailMax/max(1, c.Members*(c.Members-1)))
 	add(b.Crashes > 0 && !c.Durable, "restarts with the data need a journal: set Durable")
+	add(c.Acquainted && b.Losses >= c.Members, "%d losses of data; somebody must be left of %d members who knows who was there first", b.Losses, c.Members)
 	add(b.Breaks > 0 && !c.Streams, "only links of Streams break")
 	add(b.Drops+b.Repeats > 0 && c.Streams, "links of Streams neither lose nor repeat")
 	for _, dead := range c.Dead {

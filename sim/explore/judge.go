@@ -35,24 +35,25 @@ func (w *world) judge(nodes []*node) *Fault {
 
 type court struct {
 	nodes []*node
-	// acquainted says that the first lives are those that count. Otherwise a
-	// later one may have come to be the one that is known at its place.
+	// acquainted says that all agreed on the first lives before the search
+	// began, so that these are the ones that count.
 	acquainted bool
 	found      *Fault
 }
 
-// counting gives the lives of a member that may be meant by its name.
-func (c *court) counting(n *node) []past {
-	if c.acquainted {
-		return n.lives[:1]
+// meant gives the lives of a member that another one may mean by its name.
+// Who does not know yet who counts may mean any of them, itself for one.
+func (c *court) meant(by, whom *node) []past {
+	if c.acquainted && by.view.agreed {
+		return whom.lives[:1]
 	}
-	return n.lives
+	return whom.lives
 }
 
-// held gives the most that a life that counts ever held and promised.
-func (c *court) held(k, stream int) clock.Mark {
+// held gives the most that a life that may be meant ever held and promised.
+func (c *court) held(by, whom *node, stream int) clock.Mark {
 	var most clock.Mark
-	for _, life := range c.counting(c.nodes[k]) {
+	for _, life := range c.meant(by, whom) {
 		most = most.Merge(life.marks[stream])
 	}
 	return most
@@ -98,16 +99,11 @@ func (n *node) wrote(f *fact) bool {
 }
 
 // promise: every batch of a stream with a promised time is among the entries
-// that the promise presumes. A life that does not know yet who counts may mean
-// any of its origin's lives, itself for one.
+// that the promise presumes.
 func (c *court) promise(n *node, stream int) {
 	mark, origin := n.view.held[stream], c.nodes[stream]
 	var outside *fact
-	meant := origin.lives
-	if n.view.agreed {
-		meant = c.counting(origin)
-	}
-	for _, life := range meant {
+	for _, life := range c.meant(n, origin) {
 		missed := origin.beyond(life.identity, mark.Have, uint64(mark.Promise))
 		if missed == nil {
 			return
@@ -133,7 +129,7 @@ func (n *node) beyond(life member.Identity, have, time uint64) *fact {
 // life of it did.
 func (c *court) belief(n *node, k int) {
 	for j, mark := range n.view.known[k] {
-		if truth := c.held(k, j); mark.Have > truth.Have || mark.Promise > truth.Promise {
+		if truth := c.held(n, c.nodes[k], j); mark.Have > truth.Have || mark.Promise > truth.Promise {
 			c.fault("below-truth", "%s takes %s to hold %d entries of stream %s and to promise %s, which holds %d and promises %s",
 				member.Letter(n.self), member.Letter(member.ID(k)), mark.Have, member.Letter(member.ID(j)), mark.Promise, truth.Have, truth.Promise)
 		}
@@ -144,8 +140,8 @@ func (c *court) belief(n *node, k int) {
 func (c *court) trimmed(n *node) {
 	for _, list := range [][]uint64{n.view.trimmed, n.view.committed} {
 		for j, have := range list {
-			for k := range c.nodes {
-				if held := c.held(k, j).Have; held < have {
+			for k, other := range c.nodes {
+				if held := c.held(n, other, j).Have; held < have {
 					c.fault("trimmed-is-held", "%s needs nobody any more for %d entries of stream %s, of which %s holds only %d",
 						member.Letter(n.self), have, member.Letter(member.ID(j)), member.Letter(member.ID(k)), held)
 				}

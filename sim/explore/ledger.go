@@ -12,77 +12,115 @@ import (
 // ledger is a journal that never fails: what a restart gets back. Copies share
 // what they have in common, so nothing in it is ever changed in place.
 type ledger struct {
-	base    protocol.Snapshot
-	batches []protocol.Batch
-	bound   clock.Time
-	binding member.Binding
-	// waiting is a base that lets the journal forget, and therefore may wait
-	// until something else is written.
-	waiting *protocol.Snapshot
+	durable protocol.Recovered
+	// group is what was kept since the last sync that wrote something. What is
+	// settled and what may be forgotten wait there until something must be
+	// durable, and are lost in a crash.
+	group []protocol.Effects
+	must  bool
 }
 
-// keep writes down the durable parts of effects.
+// keep takes the durable parts of effects into the next sync.
 func (l *ledger) keep(e *protocol.Effects) {
-	if e.Binding != nil || e.Bound != 0 || e.Reset != nil || len(e.Append) > 0 {
-		l.write(e)
+	kept := protocol.Effects{
+		Binding: slices.Clone(e.Binding), Bound: e.Bound, Append: slices.Clone(e.Append), Settled: e.Settled,
+		Base: copyOf(e.Base), Reset: copyOf(e.Reset),
 	}
-	if e.Base != nil && e.Reset == nil {
-		waiting := copyOf(e.Base)
-		l.waiting = &waiting
+	must := e.Binding != nil || e.Bound != 0 || e.Reset != nil || len(e.Append) > 0
+	if must || e.Settled != 0 || e.Base != nil {
+		l.group = append(slices.Clip(l.group), kept)
 	}
+	l.must = l.must || must
+}
+
+// sync makes durable what was kept, if something must be.
+func (l *ledger) sync() {
+	if !l.must {
+		l.join()
+		return
+	}
+	for i := range l.group {
+		l.write(&l.group[i])
+	}
+	l.group, l.must = nil, false
+}
+
+// join makes one of what waits: the latest of each kind is all that counts.
+func (l *ledger) join() {
+	if len(l.group) < 2 {
+		return
+	}
+	var joined protocol.Effects
+	for i := range l.group {
+		joined.Settled = max(joined.Settled, l.group[i].Settled)
+		if base := l.group[i].Base; base != nil {
+			joined.Base = base
+		}
+	}
+	l.group = []protocol.Effects{joined}
 }
 
 func (l *ledger) write(e *protocol.Effects) {
-	if l.waiting != nil {
-		l.begin(*l.waiting)
-		l.waiting = nil
-	}
+	d := &l.durable
 	if e.Binding != nil {
-		l.binding = slices.Clone(e.Binding)
+		d.Binding = e.Binding
 	}
-	l.bound = max(l.bound, e.Bound)
+	d.Bound = max(d.Bound, e.Bound)
 	if e.Reset != nil {
-		l.begin(copyOf(e.Reset))
+		l.begin(e.Reset)
 	}
-	l.batches = append(slices.Clip(l.batches), e.Append...)
+	d.Batches = append(slices.Clip(d.Batches), e.Append...)
+	d.Settled = max(d.Settled, e.Settled)
+	if e.Base != nil && e.Reset == nil {
+		l.begin(e.Base)
+	}
 }
 
 // begin forgets what a base stands for.
-func (l *ledger) begin(base protocol.Snapshot) {
-	l.base = base
-	l.batches = slices.DeleteFunc(slices.Clone(l.batches), func(b protocol.Batch) bool {
+func (l *ledger) begin(base *protocol.Snapshot) {
+	l.durable.Base = *base
+	l.durable.Batches = slices.DeleteFunc(slices.Clone(l.durable.Batches), func(b protocol.Batch) bool {
 		return b.Last() <= base.Have[b.Origin]
 	})
 }
 
-func copyOf(s *protocol.Snapshot) protocol.Snapshot {
-	return protocol.Snapshot{Time: s.Time, Have: slices.Clone(s.Have), State: s.State}
+func copyOf(s *protocol.Snapshot) *protocol.Snapshot {
+	if s == nil {
+		return nil
+	}
+	return &protocol.Snapshot{Time: s.Time, Have: slices.Clone(s.Have), State: s.State}
 }
 
 // recover gives what another life continues with. What waited is lost.
 func (l *ledger) recover() *protocol.Recovered {
-	l.waiting = nil
-	return &protocol.Recovered{
-		Base: copyOf(&l.base), Batches: slices.Clone(l.batches), Bound: l.bound, Binding: slices.Clone(l.binding),
-	}
+	l.group, l.must = nil, false
+	r := l.durable
+	r.Base = *copyOf(&r.Base)
+	r.Batches, r.Binding = slices.Clone(r.Batches), slices.Clone(r.Binding)
+	return &r
 }
 
 func (l *ledger) appendState(w *state.Words) {
-	w.Snapshot(&l.base)
-	w.Batches(l.batches)
-	state.Put(w, l.bound)
-	state.PutAll(w, l.binding)
-	w.Flags(l.waiting != nil)
-	if l.waiting != nil {
-		w.Snapshot(l.waiting)
+	d := &l.durable
+	w.Snapshot(&d.Base)
+	w.Batches(d.Batches)
+	state.PutAll(w, []clock.Time{d.Bound, d.Settled})
+	state.PutAll(w, d.Binding)
+	state.Put(w, len(l.group))
+	for i := range l.group { // between two flushes only what may wait is left
+		state.Put(w, l.group[i].Settled)
+		w.Flags(l.group[i].Base != nil)
+		if l.group[i].Base != nil {
+			w.Snapshot(l.group[i].Base)
+		}
 	}
 }
 
 // holds gives how many entries of a stream a restart would come back with.
 func (l *ledger) holds(stream member.ID) uint64 {
-	have := l.base.Have[stream]
-	for i := range l.batches {
-		if b := &l.batches[i]; b.Origin == stream && b.Seq == have+1 {
+	have := l.durable.Base.Have[stream]
+	for i := range l.durable.Batches {
+		if b := &l.durable.Batches[i]; b.Origin == stream && b.Seq == have+1 {
 			have = b.Last()
 		}
 	}

@@ -91,7 +91,7 @@ func (w *world) live(n *node, recovered *protocol.Recovered) {
 	if recovered == nil {
 		n.identity, n.life = identityOf(n.self, len(n.lives)), 0
 		n.lives = append(n.lives, newPast(n.identity, w.config.Members))
-		n.ledger = ledger{base: protocol.Snapshot{Have: make([]uint64, w.config.Members)}}
+		n.ledger = ledger{durable: protocol.Recovered{Base: protocol.Snapshot{Have: make([]uint64, w.config.Members)}}}
 	} else {
 		n.app.state = recovered.Base.State
 	}
