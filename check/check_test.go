@@ -125,6 +125,7 @@ func TestEachCheckSeesItsMistake(t *testing.T) {
 			if name == "one-apart" {
 				h.Protocol = check.Lockstep
 			}
+			h.Simulated = name == "prints-in-time"
 			if names := judge(h, append([]trace.Event{start(a), start(b)}, events...)...); !slices.Contains(names, name) {
 				t.Errorf("violated are %v", names)
 			}
@@ -163,6 +164,7 @@ func mistakes() map[string][]trace.Event {
 		"same-text":       {final(a, 1, true, "(1,1)"), final(b, 1, true, "(1,0.5)")},
 		"quiet-end":       {at(time.Minute, trace.Event{Kind: trace.Sample, Member: a, Bytes: 7}), at(time.Minute, phase(check.PhaseEnd))},
 		"one-apart":       {appends(a, a, 1, 1), appends(a, a, 2, 2)},
+		"prints-in-time":  {phase(check.PhaseEnd)},
 		"settles-in-time": {at(time.Second, appends(a, a, 1, 1)), at(5*time.Second, delivers(a, a, 1, 1, 0))},
 	}
 }

@@ -23,6 +23,21 @@ func progress(c *court) rule {
 	}
 }
 
+// printsInTime: at the deadline every member that runs has printed, whatever
+// became of the others.
+func printsInTime(c *court) rule {
+	return func(e *trace.Event) {
+		if e.Note != PhaseEnd {
+			return
+		}
+		for k := range c.past.members {
+			if m := &c.past.members[k]; m.running && !m.paused && m.final == nil {
+				c.violated(e, "member %d runs and has not printed; it holds %v", k, m.held)
+			}
+		}
+	}
+}
+
 // settlesInTime: while nothing fails, a batch is delivered everywhere within
 // the time that the header names, during the send phase too.
 func settlesInTime(c *court) rule {

@@ -25,6 +25,7 @@ type history struct {
 // witness is one member as its own events show it.
 type witness struct {
 	running    bool
+	paused     bool
 	opening    bool // nothing happened in this life yet but taking up the journal
 	identity   member.Identity
 	identities int // that the place had so far
@@ -33,6 +34,7 @@ type witness struct {
 
 	writers   []member.Identity // of each stream, whose entries are held; 0: none yet
 	held      []uint64          // entries of each stream held by the life with this data
+	covered   []uint64          // of them, those that a snapshot stands for
 	ever      []uint64          // the most of each stream that any life held
 	past      []pastLife        // whose data was lost
 	last      []clock.Time      // time of the last batch held of each stream
@@ -82,7 +84,7 @@ func (h *history) reset(header trace.Header) {
 	*h = history{header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n)}
 	for i := range h.members {
 		h.members[i] = witness{
-			held: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
+			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
 			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
 		}
 	}
@@ -108,7 +110,7 @@ func (h *history) note(e *trace.Event) {
 	case trace.Reset:
 		m.place, m.position = h.placeOf(e.Position), e.Position
 	case trace.Crash:
-		m.running = false
+		m.running, m.paused = false, false
 		h.healedAt = e.At
 	case trace.Sample:
 		m.sample = *e
@@ -120,6 +122,7 @@ func (h *history) note(e *trace.Event) {
 		final := *e
 		m.final = &final
 	case trace.Fault, trace.Resume, trace.Pause:
+		m.paused = e.Kind == trace.Pause || e.Kind == trace.Fault && m.paused
 		h.healedAt = e.At
 	case trace.Phase:
 		h.ended = h.ended || e.Note != PhaseSend
@@ -147,6 +150,7 @@ func (m *witness) start(e *trace.Event) {
 	}
 	m.identity = e.Identity
 	clear(m.held)
+	clear(m.covered)
 	clear(m.last)
 	clear(m.writers)
 	if e.Life == 1 {
@@ -163,6 +167,7 @@ func (m *witness) regain(e *trace.Event) {
 	if e.Have > 0 && e.Have >= m.held[e.Stream] {
 		m.writers[e.Stream], m.last[e.Stream] = 0, 0 // it stands for all that was held, of whichever life
 	}
+	m.covered[e.Stream] = e.Have
 	m.held[e.Stream] = max(m.held[e.Stream], e.Have)
 	m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
 	m.last[e.Stream] = max(m.last[e.Stream], e.Promise)
@@ -192,7 +197,7 @@ func (h *history) rebind(e *trace.Event) {
 	early := m.position == 0 && (e.Stream != e.Member || e.Identity != m.identity)
 	switch {
 	case before != 0 && before != e.Identity, early && e.Seq == 1 && m.held[e.Stream] > 0:
-		m.discard(e.Stream, 0)
+		m.discard(e.Stream, m.covered[e.Stream])
 		m.writers[e.Stream] = e.Identity
 	case early && before == 0 && h.members[e.Stream].identities > 1:
 		m.published[e.Stream] = clock.Mark{} // that was about another life

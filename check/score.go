@@ -17,9 +17,11 @@ func exactTuple(c *court) rule {
 	var known []result
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
-		want, ok := resultOf(known, m.held)
+		key := c.past.keyOf(m)
+		want, ok := resultOf(known, key)
 		if !ok {
 			want = c.compute(m)
+			want.key = key
 			known = append(known, want)
 		}
 		if e.Note != want.text {
@@ -33,15 +35,25 @@ func exactTuple(c *court) rule {
 
 // result is the worth of the first entries of each stream.
 type result struct {
-	held          []uint64
+	key           []uint64
 	count         uint64
 	sum, weighted *big.Int
 	text          string
 }
 
-func resultOf(known []result, held []uint64) (result, bool) {
+// keyOf names the batches that a member holds: how many entries of each stream,
+// and of which life of its origin.
+func (h *history) keyOf(m *witness) []uint64 {
+	key := slices.Clone(m.held)
+	for j := range h.streams {
+		key = append(key, uint64(h.heldOf(m, j).identity))
+	}
+	return key
+}
+
+func resultOf(known []result, key []uint64) (result, bool) {
 	for i := range known {
-		if slices.Equal(known[i].held, held) {
+		if slices.Equal(known[i].key, key) {
 			return known[i], true
 		}
 	}
@@ -50,7 +62,7 @@ func resultOf(known []result, held []uint64) (result, bool) {
 
 // compute adds up one entry after the other, the plainest way there is.
 func (c *court) compute(m *witness) result {
-	r := result{held: slices.Clone(m.held), sum: new(big.Int), weighted: new(big.Int)}
+	r := result{sum: new(big.Int), weighted: new(big.Int)}
 	var place, number, product big.Int
 	for _, b := range c.past.inOrder(m) {
 		for seq := b.seq; seq < b.end(); seq++ {

@@ -47,6 +47,7 @@ func withNumbers(h *trace.Header) bool   { return h.Numbers }
 func withTick(h *trace.Header) bool      { return h.TickNs > 0 }
 func underDelta(h *trace.Header) bool    { return h.Protocol != Lockstep }
 func underLockstep(h *trace.Header) bool { return h.Protocol == Lockstep }
+func simulated(h *trace.Header) bool     { return h.Simulated }
 func inTime(h *trace.Header) bool        { return h.SettleWithinNs > 0 }
 
 // Lockstep is the protocol that some checks are for.
@@ -150,6 +151,10 @@ func endChecks() []Check {
 		{
 			Name: "settles-in-time", Promise: "While nothing fails a batch settles everywhere within a bounded time, during the send phase too.",
 			Pacing: true, Catches: "idle members that keep their time to themselves", kinds: []trace.Kind{trace.Deliver, trace.Phase}, applies: inTime, rule: settlesInTime,
+		},
+		{
+			Name: "prints-in-time", Promise: "At the deadline every member that runs has printed its result, whatever became of the others.",
+			Catches: "waiting for the dead", kinds: []trace.Kind{trace.Phase}, applies: simulated, rule: printsInTime,
 		},
 	}
 }

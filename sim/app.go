@@ -26,8 +26,10 @@ const digestWord = 5
 // tell tells the member's result over all that it holds, settled or not.
 func (n *node) tell() {
 	state := n.app.state
-	for b := range n.reducer.Tentative() {
-		workload.Fold(&state, b)
+	if n.world.config.Flaw != LastUncounted {
+		for b := range n.reducer.Tentative() {
+			workload.Fold(&state, b)
+		}
 	}
 	score, err := workload.FromSummary(state)
 	if err != nil {
@@ -35,5 +37,5 @@ func (n *node) tell() {
 		return
 	}
 	text := fmt.Sprintf("(%d,%s)", score.Count(), score.Float())
-	n.recorder.Final(score.Count(), state, state[digestWord], n.reducer.Status().Complete, text)
+	n.recorder.Final(score.Count(), state, state[digestWord], n.reducer.Status().Complete || n.claims(), text)
 }

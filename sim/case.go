@@ -175,6 +175,7 @@ func caseFields() []caseField {
 	return []caseField{
 		textField("protocol", func(c *Config) *string { return &c.Protocol }),
 		textField("mutant", func(c *Config) *string { return (*string)(&c.Mutant) }),
+		textField("flaw", func(c *Config) *string { return (*string)(&c.Flaw) }),
 		intField("members", func(c *Config) *int { return &c.Members }),
 		{"seed", readSeed, func(c *Config) string { return "seed=" + strconv.FormatUint(c.Seed, 10) }},
 		timeField("send", func(c *Config) *time.Duration { return &c.SendFor }),

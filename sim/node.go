@@ -100,6 +100,7 @@ func (n *node) start() {
 	if w.closed {
 		n.close()
 	}
+	w.unblock()
 }
 
 // open opens the journal on the member's disk and sums up what it gave back.
@@ -217,7 +218,10 @@ func (n *node) fallSoon() {
 const fallBy = 50 * time.Millisecond
 
 // Send gives a message to the network.
-func (n *node) Send(envelope protocol.Envelope) { n.world.transmit(n.id, envelope) }
+func (n *node) Send(envelope protocol.Envelope) {
+	n.blocksOn(envelope)
+	n.world.transmit(n.id, envelope)
+}
 
 // turn is one turn of the member's loop: everything that waits, then a flush.
 func (n *node) turn(tick bool) {
@@ -226,6 +230,9 @@ func (n *node) turn(tick bool) {
 		return
 	}
 	n.world.acting = n.id
+	if n.stopsNow(tick) {
+		return
+	}
 	for i := 0; i < len(n.inbox) && n.running; i++ {
 		n.take(&n.inbox[i])
 	}
@@ -294,7 +301,7 @@ func (n *node) submit(tick bool) {
 // close ends the own stream.
 func (n *node) close() {
 	n.closing = true
-	if n.running {
+	if n.running && n.world.config.Flaw != LastUncounted {
 		n.step(protocol.Event{Kind: protocol.Close})
 		n.world.wakeSoon(n)
 	}

@@ -69,7 +69,7 @@ func (c *Config) validate() error {
 	case c.SendFor < 0 || c.GraceFor < 0:
 		return fmt.Errorf("sim: phases of %v and %v", c.SendFor, c.GraceFor)
 	}
-	return nil
+	return c.Flaw.validate()
 }
 
 // prepare makes the world of a run as it is before anything happens.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -99,7 +100,8 @@ func (s *Shape) drawSpared(rng *rand.Rand, members int) {
 }
 
 // In a full mesh each entry costs messages in proportion to the square of the
-// members, so large clusters tick and broadcast more slowly.
+// members, and each of them time in proportion to the members, so large
+// clusters tick and broadcast more slowly.
 const (
 	largeFrom  = 10 // members
 	wakeOfEach = 50 * time.Microsecond
@@ -108,7 +110,7 @@ const (
 // drawRates lets some members be idle and some busy.
 func (s *Shape) drawRates(rng *rand.Rand, members int) {
 	s.Rates = make([]float64, members)
-	scale := min(1, largeFrom*largeFrom/float64(members*members))
+	scale := min(1, math.Pow(largeFrom/float64(members), 3))
 	for i := range s.Rates {
 		s.Rates[i] = scale * pick[float64](rng, 0, 2, 20, 20, 100)
 	}

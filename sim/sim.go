@@ -39,6 +39,7 @@ type Config struct {
 	SendFor  time.Duration // length of the send phase; default 5 s
 	GraceFor time.Duration // and of the grace phase after it; default 5 s
 	Mutant   mutant.Mutant // a broken variant of the protocol; default none
+	Flaw     Flaw          // a mistake of what surrounds the protocol; default none
 
 	// Map is what goes wrong; nil draws it from the seed. The members are
 	// called a, b, c and so on.

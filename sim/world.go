@@ -61,8 +61,14 @@ func (w *world) broken(name string, id member.ID, format string, args ...any) {
 	w.found = append(w.found, check.Violation{Check: name, At: w.now, Member: id, Text: fmt.Sprintf(format, args...)})
 }
 
-// samplesEvery is how often the world looks into its members.
+// samplesEvery is how often the world looks into its members; in a large
+// cluster, where that takes time in proportion to the third power of the
+// members, less often.
 const samplesEvery = 250 * time.Millisecond
+
+func (w *world) untilSample() time.Duration {
+	return samplesEvery * time.Duration(max(1, len(w.nodes)/largeFrom))
+}
 
 // run lets everything happen until the deadline.
 func (w *world) run() {
@@ -78,7 +84,7 @@ func (w *world) run() {
 		}
 		w.nextSubmit(n)
 	}
-	w.queue.push(event{at: samplesEvery, kind: evSample})
+	w.queue.push(event{at: w.untilSample(), kind: evSample})
 	w.queue.push(event{at: w.config.SendFor, kind: evGrace})
 	if w.healAt > 0 {
 		w.queue.push(event{at: w.healAt, kind: evHeal})
@@ -252,7 +258,7 @@ const calmFor = 1750 * time.Millisecond
 
 // onSample looks into the members. A run in which all is done ends early.
 func (w *world) onSample() {
-	w.queue.push(event{at: w.now + samplesEvery, kind: evSample})
+	w.queue.push(event{at: w.now + w.untilSample(), kind: evSample})
 	done := w.closed && w.now > w.healAt && w.now > w.schedule.Last()
 	for _, n := range w.nodes {
 		if n.running {
@@ -280,7 +286,9 @@ func (w *world) finish() {
 		if n.running && !n.paused {
 			status := n.reducer.Status()
 			n.recorder.Sample(&status)
-			n.tell()
+			if !n.silent() {
+				n.tell()
+			}
 		}
 	}
 	w.tellPhase(check.PhaseEnd)

@@ -18,9 +18,8 @@ func (h *Hash) Sum() uint64 { return mix(h.sum, h.events) }
 // Events counts the events so far.
 func (h *Hash) Events() uint64 { return h.events }
 
-// Tell adds an event. Fields that its kind does not have do not count.
+// Tell adds an event. Fields that its kind does not have must be zero.
 func (h *Hash) Tell(e *Event) {
-	fields := e.Kind.Fields()
 	sum := mix(h.sum^uint64(e.At), uint64(e.Kind)<<16|uint64(e.Member))
 	sum = mix(sum^uint64(e.Peer)<<32^uint64(e.Stream), uint64(e.Identity))
 	sum = mix(sum^e.Life^e.Session, e.Number)
@@ -28,12 +27,12 @@ func (h *Hash) Tell(e *Event) {
 	sum = mix(sum^uint64(e.Time), e.Have)
 	sum = mix(sum^uint64(e.Promise), e.Position)
 	sum = mix(sum^e.Bytes, e.Hash)
-	if fields&HasState != 0 {
+	if e.Kind == Final || e.Kind == Reset {
 		for _, word := range e.State {
 			sum = mix(sum, word)
 		}
 	}
-	if fields&HasNote != 0 {
+	if e.Note != "" {
 		sum = mix(sum, HashBytes([]byte(e.Note)))
 	}
 	if e.Complete {
