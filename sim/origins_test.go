@@ -26,14 +26,7 @@ func TestOriginsFailAndRepairsHold(t *testing.T) {
 	runner := sim.NewRunner()
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, err := sim.ParseCase(string(text), file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := readCase(t, file)
 			result, err := runner.Run(c)
 			if err != nil || !result.Failed() {
 				t.Fatalf("the flaw does no harm: %v", err)

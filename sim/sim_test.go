@@ -66,6 +66,19 @@ func TestSameSeedSameHash(t *testing.T) {
 	}
 }
 
+func readCase(t *testing.T, file string) sim.Config {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := sim.ParseCase(string(text), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestCasesHold runs what once failed, and was made as small as it gets.
 func TestCasesHold(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -75,14 +88,7 @@ func TestCasesHold(t *testing.T) {
 	runner := sim.NewRunner()
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, err := sim.ParseCase(string(text), file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := readCase(t, file)
 			mustHold(t, runner, c)
 		})
 	}

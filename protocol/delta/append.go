@@ -129,16 +129,7 @@ func (d *Delta) hold(b *protocol.Batch) {
 	if d.mutant != mutant.AckBeforeDurable || d.writes(b.Origin) {
 		d.fx.Append = append(d.fx.Append, *b)
 	}
-	d.clockAtLeast(b.Time)
 	d.raise(b.Origin, clock.Mark{Have: b.Last(), Promise: b.Time})
-}
-
-// clockAtLeast keeps the clock from falling behind what is held after a
-// restart; on receipt take has merged already.
-func (d *Delta) clockAtLeast(t clock.Time) {
-	if d.mutant != mutant.ClockMergeOmitted && d.mutant != mutant.ClockResetOnRestart {
-		d.clock.Merge(t)
-	}
 }
 
 // adoptWaiting takes the promises that waited for entries that came now.

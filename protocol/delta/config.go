@@ -14,8 +14,8 @@ type Config struct {
 	Identity member.Identity // of this life with its data; not 0
 	Life     uint64          // counts the starts with this data, from 1
 
-	// Tick is how often the Tick event comes. Default 10 ms: the doc on
-	// performance shows latency and cost of others.
+	// Tick is how often the Tick event comes. Default 10 ms: what is
+	// urgent does not wait for it, and more often would only cost.
 	Tick time.Duration
 	// Durable says that Effects.Append and Effects.Bound outlive a crash.
 	Durable bool

@@ -159,6 +159,9 @@ func (d *Delta) replay(b protocol.Batch) {
 	if !d.binding.Bind(b.Origin, b.Identity) || b.Seq != d.mine.marks[b.Origin].Have+1 {
 		return
 	}
+	if d.mutant != mutant.ClockResetOnRestart {
+		d.clock.Merge(b.Time)
+	}
 	d.hold(&b)
 	if d.writes(b.Origin) {
 		d.own.appended += b.Size()

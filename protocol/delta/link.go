@@ -87,14 +87,14 @@ type span struct {
 
 // flight is a numbered message that is not acknowledged yet.
 type flight struct {
-	sentAt  time.Duration
-	size    int
-	stamp   uint64 // change counter of the row in it
-	relays  bool
-	stable  bool // it told that all is stable for ever
-	done    bool // acknowledged, or lost and sent again
-	spans   []span
-	applied bool
+	sentAt time.Duration
+	size   int
+	stamp  uint64 // change counter of the row in it
+	relays bool
+	stable bool // it told that all is stable for ever
+	done   bool // nothing is waited for: acknowledged, overtaken or lost
+	acked  bool // acknowledged
+	spans  []span
 }
 
 // newLink begins with a session that no other life has: what a late message
@@ -179,7 +179,7 @@ func (d *Delta) tieRow(l *link) {
 	}
 }
 
-// bound says that the peer's present life is the one that counts.
+// boundTo says that the peer's present life is the one that counts.
 func (d *Delta) boundTo(l *link) bool { return l.identity == d.binding[l.peer] }
 
 // hears says whether the peer was heard directly of late. Over a way with long
@@ -221,13 +221,13 @@ func (d *Delta) onAck(l *link, ack protocol.Ack) {
 // arrived marks a flight as acknowledged and gives 1 if it was not before.
 func (d *Delta) arrived(l *link, number uint64) int {
 	f := l.flights.at(number)
-	if f.done && f.applied {
+	if f.acked {
 		return 0
 	}
 	if !f.done {
 		l.inFlight -= f.size
 	}
-	f.done, f.applied = true, true
+	f.done, f.acked = true, true
 	l.rowAcked = max(l.rowAcked, f.stamp)
 	l.stableAcked = l.stableAcked || f.stable
 	if number > l.largestAcked {
@@ -313,15 +313,26 @@ func (s span) before(other span) bool {
 	return s.stream < other.stream || s.stream == other.stream && s.first < other.first
 }
 
-// carries says whether a batch is under way or waits to be sent again.
-func (l *link) carries(b *protocol.Batch) bool {
-	holds := func(s span) bool { return s.stream == b.Origin && s.first <= b.Seq && b.Last() <= s.last }
+// holds says whether the range has all of a batch.
+func (s span) holds(b *protocol.Batch) bool {
+	return s.stream == b.Origin && s.first <= b.Seq && b.Last() <= s.last
+}
+
+// flies says whether a batch is on its way to the peer.
+func (l *link) flies(b *protocol.Batch) bool {
 	for number := l.flights.first; number < l.flights.end; number++ {
-		if f := l.flights.at(number); !f.done && slices.ContainsFunc(f.spans, holds) {
+		if f := l.flights.at(number); !f.done && anyHolds(f.spans, b) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(l.lost, holds)
+	return false
+}
+
+// waits says whether a batch is among what was lost and goes again.
+func (l *link) waits(b *protocol.Batch) bool { return anyHolds(l.lost, b) }
+
+func anyHolds(spans []span, b *protocol.Batch) bool {
+	return slices.ContainsFunc(spans, func(s span) bool { return s.holds(b) })
 }
 
 // timeout gives how long to wait for any sign that something arrived.

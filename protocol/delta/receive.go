@@ -101,7 +101,7 @@ func (d *Delta) restarted(l *link) {
 		s := &d.streams[j]
 		end := min(l.sent[j].number, s.log.end)
 		for number := s.find(d.known(l, member.ID(j))); number < end; number++ {
-			if b := s.log.at(number); !l.carries(b) {
+			if b := s.log.at(number); !l.flies(b) && !l.waits(b) {
 				l.again(span{member.ID(j), b.Seq, b.Last()})
 			}
 		}
@@ -234,23 +234,23 @@ func (d *Delta) publishBinding() {
 }
 
 // discard forgets a stream that nobody else counts.
-func (d *Delta) discard(stream member.ID) {
-	s := &d.streams[stream]
+func (d *Delta) discard(place member.ID) {
+	s := &d.streams[place]
 	for number := s.log.first; number < s.log.end; number++ {
 		d.logBytes -= s.log.at(number).Size()
 		d.fx.Release = append(d.fx.Release, *s.log.at(number))
 	}
 	d.fx.Release = append(d.fx.Release, s.ahead...)
-	d.streams[stream] = newStream()
-	d.delivered[stream], d.fronts[stream] = 0, 0
-	d.mine.marks[stream] = clock.Mark{}
+	d.streams[place] = stream{}
+	d.delivered[place], d.fronts[place] = 0, 0
+	d.mine.marks[place] = clock.Mark{}
 	d.changes++
-	d.mine.stamps[stream] = d.changes
+	d.mine.stamps[place] = d.changes
 	for i := range d.links {
-		d.links[i].sent[stream] = horizon{}
+		d.links[i].sent[place] = horizon{}
 		for _, r := range []*row{d.links[i].row, d.rows[i]} {
 			if r != nil {
-				r.marks[stream] = clock.Mark{}
+				r.marks[place] = clock.Mark{}
 			}
 		}
 	}

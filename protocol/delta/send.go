@@ -12,6 +12,8 @@ import (
 const (
 	ackBytes    = 128 << 10 // received without an answer before the next tick
 	urgentBytes = 32 << 10  // received since the last answer: under more load rows ride along
+
+	snapshotWaitMin = 100 * time.Millisecond // between two snapshots to the same peer
 )
 
 // onFlush settles and trims what came together, then tells each peer what it
@@ -204,26 +206,12 @@ func (d *Delta) nextLost(l *link) *protocol.Batch {
 		default:
 			b := log.at(number)
 			s.first = b.Last() + 1
-			if !l.flies(b) {
+			if !l.flies(b) { // what was lost once may have been sent again for another reason
 				return b
 			}
 		}
 	}
 	return nil
-}
-
-// flies says whether a batch is on its way to the peer: what was lost once may
-// have been sent again for another reason.
-func (l *link) flies(b *protocol.Batch) bool {
-	for number := l.flights.first; number < l.flights.end; number++ {
-		f := l.flights.at(number)
-		for i := 0; i < len(f.spans) && !f.done; i++ {
-			if s := f.spans[i]; s.stream == b.Origin && s.first <= b.Seq && b.Last() <= s.last {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // nextNew gives the oldest batch that goes to the peer and was not sent yet.
@@ -284,7 +272,7 @@ func (d *Delta) sendSnapshot(l *link) bool {
 	if !d.agreed || l.row == nil || d.boundTo(l) || d.base.Time == 0 {
 		return false
 	}
-	if l.snapshotAt != 0 && d.now-l.snapshotAt < max(d.timeout(l), 100*time.Millisecond) || !d.lacksBase(l) {
+	if l.snapshotAt != 0 && d.now-l.snapshotAt < max(d.timeout(l), snapshotWaitMin) || !d.lacksBase(l) {
 		return false
 	}
 	l.snapshotAt = max(d.now, 1)

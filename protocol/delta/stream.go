@@ -27,8 +27,6 @@ type stream struct {
 	pull    pull
 }
 
-func newStream() stream { return stream{} }
-
 // find gives the number of the batch that follows the first have entries.
 func (s *stream) find(have uint64) uint64 {
 	return s.log.first + uint64(sort.Search(s.log.len(), func(i int) bool {
