@@ -103,6 +103,7 @@ func (d *Delta) take(b *protocol.Batch, from *link) {
 	if b.Time > d.told {
 		d.urgent = true
 	}
+	from.expectant = from.expectant || from.peer == b.Origin && !d.cfg.Durable
 	d.hold(b)
 }
 

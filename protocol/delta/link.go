@@ -36,10 +36,11 @@ type link struct {
 	agreedAs  member.Identity // the life that was heard to know it
 	met       bool            // the peer answered this life, so its row is known in full
 
-	session  uint64 // of the peer
-	received ranges // numbers received in it
-	owed     bool   // an acknowledgement is due
-	owedSize int    // bytes received since the last acknowledgement
+	session   uint64 // of the peer
+	received  ranges // numbers received in it
+	owed      bool   // an acknowledgement is due
+	owedSize  int    // bytes received since the last acknowledgement
+	expectant bool   // the peer cannot deliver an own batch before it hears that somebody holds it
 
 	outSession   uint64
 	flights      queue[flight] // numbered as the messages are

@@ -59,7 +59,7 @@ func (d *Delta) mustSpeak(l *link) bool {
 	switch {
 	case d.now-l.spoke >= d.cfg.KeepAlive, l.owedSize >= ackBytes, len(l.pulls) > 0:
 		return true
-	case d.urgent && d.news(l) && l.owedSize < urgentBytes:
+	case (d.urgent || l.expectant) && d.news(l) && l.owedSize < urgentBytes:
 		return true
 	}
 	return d.tick && (l.owed || d.news(l) || d.mustRelay(l) || d.mustTellEnd(l))
@@ -107,7 +107,7 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	if len(m.Batches) > 0 || !l.reliable && (fresh || relays) || d.ended() && !l.stableAcked {
 		d.number(l, m, relays)
 	}
-	l.owed, l.owedSize, l.spoke, l.pulls = false, 0, d.now, l.pulls[:0]
+	l.owed, l.owedSize, l.expectant, l.spoke, l.pulls = false, 0, false, d.now, l.pulls[:0]
 	d.fx.Send = append(d.fx.Send, protocol.Envelope{To: l.peer, Message: m})
 }
 
