@@ -68,7 +68,7 @@ func (r *row) appendState(w *state.Words, ranks ranks) {
 }
 
 func (l *link) appendState(w *state.Words, ranks ranks) {
-	w.Flags(l.up, l.reliable, l.everHeard, l.bindings, l.met, l.owed, l.blocked, l.stableAcked)
+	w.Flags(l.up, l.reliable, l.everHeard, l.bindings, l.met, l.owed, l.expectant, l.blocked, l.stableAcked)
 	state.PutAll(w, []uint64{uint64(l.identity), uint64(l.agreedAs), l.session, l.outSession, l.largestAcked, uint64(l.told)})
 	state.PutAll(w, l.past)
 	state.PutAll(w, []uint64{ranks.of(l.rowSent), ranks.of(l.rowAcked)})
