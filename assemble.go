@@ -178,8 +178,8 @@ func (a application) Reset(snapshot *protocol.Snapshot) {
 	}
 }
 
-// handler passes on to the loop what the transport's goroutines tell, and lets
-// them wait as long as too much waits already.
+// handler has what the transport's goroutines tell stepped at once, or passes
+// it on to the loop and lets them wait as long as too much waits already.
 type handler struct{ n *Node }
 
 func (h handler) Up(peer member.ID, reliable bool) {
@@ -193,6 +193,10 @@ func (h handler) Receive(m *protocol.Message) {
 }
 
 func (h handler) pass(in incoming) {
+	if h.n.readerTurn(in) {
+		return
+	}
+	h.n.queued.Add(1)
 	select {
 	case h.n.incoming <- in:
 	case <-h.n.deaf: // the loop is gone: the collector takes what it was given

@@ -38,6 +38,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"chatterbox/member"
 	"chatterbox/protocol"
@@ -69,9 +70,10 @@ type Node struct {
 	life     uint64
 	outbox   *outbox
 
+	turn     chan struct{} // has something in it while somebody has the turn
 	incoming chan incoming // from the transport's readers
-	wake     chan struct{} // from the outbox
-	commands chan func()   // from Status and Tentative
+	queued   atomic.Int64  // how many of them wait or are being stepped
+	wake     chan struct{} // from the outbox, and from a reader whose turn failed
 	stopping chan struct{} // closed by stop; farewell is set before
 	stopOnce sync.Once
 	farewell context.Context // until when peers may take what is queued for them
@@ -84,7 +86,7 @@ type Node struct {
 	err         error
 	closeErr    error
 
-	loop // owned by the loop's goroutine
+	loop // owned by whoever has the turn
 }
 
 // Start validates the configuration, recovers the journal if there is one,
@@ -100,11 +102,13 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg:      cfg,
+		turn:     make(chan struct{}, 1),
 		incoming: make(chan incoming, incomingMax), wake: make(chan struct{}, 1),
-		commands: make(chan func()), stopping: make(chan struct{}),
+		stopping: make(chan struct{}),
 		deaf: make(chan struct{}), complete: make(chan struct{}), allComplete: make(chan struct{}),
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
+	n.turn <- struct{}{}
 	if err := n.assemble(ctx); err != nil {
 		return nil, err
 	}
@@ -187,7 +191,7 @@ func (n *Node) Identity() member.Identity { return n.identity }
 // Status gives the state of this member and what it knows of others.
 func (n *Node) Status(ctx context.Context) (protocol.Status, error) {
 	var status protocol.Status
-	err := n.onLoop(ctx, func() { status = n.reducer.Status() })
+	err := n.inTurn(ctx, func() { status = n.reducer.Status() })
 	return status, err
 }
 
@@ -195,22 +199,25 @@ func (n *Node) Status(ctx context.Context) (protocol.Status, error) {
 // delivered yet, in the order as far as it is known. Later batches may still
 // come between them. The batch is lent for the call.
 func (n *Node) Tentative(ctx context.Context, visit func(*protocol.Batch)) error {
-	return n.onLoop(ctx, func() {
+	return n.inTurn(ctx, func() {
 		for b := range n.reducer.Tentative() {
 			visit(b)
 		}
 	})
 }
 
-// onLoop has the loop call a function, and waits until it was called.
-func (n *Node) onLoop(ctx context.Context, call func()) error {
-	called := make(chan struct{})
+// inTurn calls a function in a turn of its own.
+func (n *Node) inTurn(ctx context.Context, call func()) error {
 	select {
-	case n.commands <- func() { call(); close(called) }:
-		<-called
-		return nil
 	case <-n.ended:
 		return ErrClosed
+	default:
+	}
+	select {
+	case n.turn <- struct{}{}:
+		defer func() { <-n.turn }()
+		call()
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("chatterbox: the node is busy: %w", context.Cause(ctx))
 	}
