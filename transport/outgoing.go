@@ -31,6 +31,7 @@ type outgoing struct {
 	line     *line         // where failures are imposed; else nil
 	made     time.Duration // when it was made
 	heard    atomic.Int64  // when the peer was heard last
+	wrote    atomic.Int64  // when something was written last
 
 	once   sync.Once
 	ended  chan struct{} // closed with the connection
@@ -40,14 +41,35 @@ type outgoing struct {
 
 func newOutgoing(l *link, conn net.Conn, reliable bool) *outgoing {
 	o := &outgoing{
-		link: l, conn: conn, queue: newQueue(l.t.config.QueueBytesMax),
+		link: l, conn: conn,
 		reliable: reliable, made: l.t.now(), ended: make(chan struct{}),
 	}
 	o.heard.Store(int64(o.made))
+	o.wrote.Store(int64(o.made - l.t.config.BeatEvery))
 	if l.t.config.Impose != nil {
 		o.line = &line{rng: rand.New(rand.NewPCG(l.chance.Uint64(), l.chance.Uint64()))}
 	}
+	o.queue = newQueue(l.t.config.QueueBytesMax, o.prompt(), func(load *load, bytes int) {
+		o.wroteBytes(bytes)
+		l.counters.sent(len(load.frames), load.batches)
+	})
 	return o
+}
+
+// prompt gives what writes without the writer; nothing may pass by the place
+// where failures are imposed.
+func (o *outgoing) prompt() *prompt {
+	if o.line != nil {
+		return nil
+	}
+	return newPrompt(o.conn)
+}
+
+// wroteBytes notes a write to the connection.
+func (o *outgoing) wroteBytes(bytes int) {
+	o.wrote.Store(int64(o.link.t.now()))
+	o.link.counters.sentBytes.Add(uint64(bytes))
+	o.link.counters.writes.Add(1)
 }
 
 // start starts the connection's writer and the listener to its beats.

@@ -11,6 +11,10 @@ import (
 // work than counting a reference and naming one more piece to the system call.
 const copyBytesMax = 512
 
+// promptBytesMax is up to how much the sender writes itself: a few small
+// frames. More is left to the writer, which has all day.
+const promptBytesMax = 4 << 10
+
 // load is frames one after the other: bytes that were copied together, and
 // between them the memory of batches, which is shared.
 type load struct {
@@ -63,6 +67,15 @@ func (l *load) release() {
 	*l = load{copied: l.copied[:0], shared: l.shared[:0], frames: l.frames[:0]}
 }
 
+// cutFront forgets the first bytes, which were written; all of them are copied
+// ones.
+func (l *load) cutFront(bytes int) {
+	l.copied = l.copied[:copy(l.copied, l.copied[bytes:])]
+	for i := range l.frames {
+		l.frames[i].copied = max(0, l.frames[i].copied-bytes)
+	}
+}
+
 // each gives the pieces of memory that the load consists of, in order, and
 // stops at the first error.
 func (l *load) each(visit func([]byte) error) error {
@@ -104,19 +117,25 @@ const (
 )
 
 // queue is the frames that wait for one connection. Whoever sends puts, the
-// connection's writer takes all at once.
+// connection's writer takes all at once. While the writer rests, a few small
+// frames are written by whoever sends: in an idle cluster that saves a change
+// of goroutines for each.
 type queue struct {
-	limit int           // bytes that may wait
-	wake  chan struct{} // has something in it when there is something to take
+	limit  int           // bytes that may wait
+	wake   chan struct{} // has something in it when there is something to take
+	prompt *prompt       // nil: only the writer writes
+	wrote  func(load *load, bytes int)
 
 	mu      sync.Mutex // guards all below
 	waiting load
-	bytes   int // put and not yet written
+	bytes   int  // put and not yet written
+	claimed bool // the writer writes
 	closed  bool
 }
 
-func newQueue(limit int) *queue {
-	return &queue{limit: limit, wake: make(chan struct{}, 1)}
+// newQueue makes a queue whose prompt writes are told to wrote.
+func newQueue(limit int, prompt *prompt, wrote func(*load, int)) *queue {
+	return &queue{limit: limit, wake: make(chan struct{}, 1), prompt: prompt, wrote: wrote}
 }
 
 // put adds a message's frame, if not too much is waiting already.
@@ -130,6 +149,9 @@ func (q *queue) put(m *protocol.Message) outcome {
 		return queueFull
 	}
 	q.bytes += q.waiting.add(m)
+	if q.writePromptly() {
+		return queued
+	}
 	select {
 	case q.wake <- struct{}{}:
 	default:
@@ -137,12 +159,37 @@ func (q *queue) put(m *protocol.Message) outcome {
 	return queued
 }
 
+// writePromptly writes what waits if that is little and the writer rests, and
+// says whether all of it was written.
+func (q *queue) writePromptly() bool {
+	if q.prompt == nil || q.claimed || len(q.waiting.shared) > 0 || len(q.waiting.copied) > promptBytesMax {
+		return false
+	}
+	n := q.prompt.write(q.waiting.copied)
+	q.bytes -= n
+	if n < len(q.waiting.copied) {
+		q.waiting.cutFront(n)
+		return false
+	}
+	q.wrote(&q.waiting, n)
+	q.waiting.release()
+	return true
+}
+
+// claim keeps prompt writes away until take finds nothing.
+func (q *queue) claim() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.claimed = true
+}
+
 // take exchanges what waits for an empty load; false means that nothing does.
 func (q *queue) take(empty *load) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting, *empty = *empty, q.waiting
-	return len(empty.frames) > 0
+	q.claimed = len(empty.frames) > 0
+	return q.claimed
 }
 
 // written says that bytes which were put do not wait any more.

@@ -13,7 +13,6 @@ type writer struct {
 	sink  *sink
 	taken load
 	beats []byte
-	wrote time.Duration // when something was written last
 
 	line  *line       // where failures are imposed; else nil
 	timer *time.Timer // for the next frame in line
@@ -21,11 +20,9 @@ type writer struct {
 }
 
 func newWriter(out *outgoing) *writer {
-	w := &writer{out: out, line: out.line, wrote: -out.link.t.config.BeatEvery}
+	w := &writer{out: out, line: out.line}
 	w.sink = newSink(out.conn, func(bytes int) {
-		w.wrote = out.link.t.now()
-		out.link.counters.sentBytes.Add(uint64(bytes))
-		out.link.counters.writes.Add(1)
+		out.wroteBytes(bytes)
 		if w.line == nil {
 			out.queue.written(bytes)
 		}
@@ -104,13 +101,13 @@ func (w *writer) writeTaken() error {
 // beat writes a beat if nothing else was written for a while.
 func (w *writer) beat() error {
 	t := w.out.link.t
-	if t.now()-w.wrote < t.config.BeatEvery*3/4 {
+	if t.now()-time.Duration(w.out.wrote.Load()) < t.config.BeatEvery*3/4 {
 		return nil
 	}
+	w.out.queue.claim()
 	w.beats = t.appendBeat(w.beats[:0])
 	_, err := w.out.conn.Write(w.beats)
-	w.wrote = t.now()
-	w.out.link.counters.sentBytes.Add(uint64(len(w.beats)))
+	w.out.wroteBytes(len(w.beats))
 	return err
 }
 
