@@ -39,6 +39,8 @@ type loop struct {
 	transport *transport.Transport
 	recorder  *trace.Recorder // nil: nobody watches
 
+	ticker       *time.Ticker
+	resting      bool // ticks come less often
 	started      time.Time
 	sampled      time.Duration
 	ticked       bool // a tick passed since the last round
@@ -58,8 +60,8 @@ type incoming struct {
 // and carries out what follows from it together.
 func (n *Node) run() {
 	defer close(n.ended)
-	ticker := time.NewTicker(n.cfg.Tick)
-	defer ticker.Stop()
+	n.ticker = time.NewTicker(n.cfg.Tick)
+	defer n.ticker.Stop()
 	<-n.turn // what was assembled belongs to the turn from now on
 	for {
 		var next incoming
@@ -67,7 +69,7 @@ func (n *Node) run() {
 		select {
 		case next = <-n.incoming:
 		case <-n.wake:
-		case <-ticker.C:
+		case <-n.ticker.C:
 			ticked = true
 		case <-n.stopping:
 			n.end(n.farewell, ErrClosed)
@@ -160,8 +162,25 @@ func (n *Node) round() error {
 	if err := n.submit(); err != nil {
 		return err
 	}
+	err := n.replica.Flush(n.now())
+	if n.ticked || n.resting {
+		n.pace()
+	}
 	n.ticked = false
-	return n.replica.Flush(n.now())
+	return err
+}
+
+// pace leaves out the ticks that nobody needs, and goes back to the full pace
+// as soon as something happens. Who waits for the end of a run looks often.
+func (n *Node) pace() {
+	rest := n.reducer.Rest()
+	if n.streamClosed || n.recorder != nil {
+		rest = 0
+	}
+	if resting := rest > n.cfg.Tick; n.ticked && resting || resting != n.resting {
+		n.resting = resting
+		n.ticker.Reset(max(rest, n.cfg.Tick))
+	}
 }
 
 // submit gives own batches to the reducer as long as it has room. The open one

@@ -105,7 +105,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		turn:     make(chan struct{}, 1),
 		incoming: make(chan incoming, incomingMax), wake: make(chan struct{}, 1),
 		stopping: make(chan struct{}),
-		deaf: make(chan struct{}), complete: make(chan struct{}), allComplete: make(chan struct{}),
+		deaf:     make(chan struct{}), complete: make(chan struct{}), allComplete: make(chan struct{}),
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
 	n.turn <- struct{}{}

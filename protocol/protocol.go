@@ -24,6 +24,9 @@ type Reducer interface {
 	// Busy says that own entries are on their way and that an acknowledgement
 	// will come soon: a small open batch may wait for it and grow.
 	Busy() bool
+	// Rest gives how long no Tick is needed unless another event comes; 0 means
+	// that the next one is. It is asked between a Flush and the next event.
+	Rest() time.Duration
 	// Tentative gives what is held but not delivered yet, in order.
 	Tentative() iter.Seq[*Batch]
 	// Status describes the state for people and reports; it allocates.

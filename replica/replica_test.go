@@ -37,6 +37,7 @@ func spoil(batches []protocol.Batch) {
 
 func (s *scripted) Room() int                            { return 0 }
 func (s *scripted) Busy() bool                           { return false }
+func (s *scripted) Rest() time.Duration                  { return 0 }
 func (s *scripted) Tentative() iter.Seq[*protocol.Batch] { return func(func(*protocol.Batch) bool) {} }
 func (s *scripted) Status() protocol.Status              { return protocol.Status{Self: 1} }
 

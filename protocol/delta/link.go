@@ -186,7 +186,12 @@ func (d *Delta) boundTo(l *link) bool { return l.identity == d.binding[l.peer] }
 // hears says whether the peer was heard directly of late. Over a way with long
 // queues it may take longer.
 func (d *Delta) hears(l *link) bool {
-	return l.everHeard && d.now-l.heard <= max(heardKeepAlives*d.cfg.KeepAlive, min(2*l.srtt, timeoutMax))
+	return l.everHeard && d.now-l.heard <= d.silenceMax(l)
+}
+
+// silenceMax is how long a peer that is heard may be silent.
+func (d *Delta) silenceMax(l *link) time.Duration {
+	return max(heardKeepAlives*d.cfg.KeepAlive, min(2*l.srtt, timeoutMax))
 }
 
 // known gives how many entries of a stream the peer is known to hold.

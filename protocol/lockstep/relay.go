@@ -80,7 +80,7 @@ func (l *Lockstep) beyond(v *view) bool {
 // are passed on when they are new, and again, ever more rarely, until the peer
 // knows that everyone holds all that is held here.
 func (l *Lockstep) owesRows(to member.ID, p *peer) bool {
-	if l.agreed && p.latest().stable >= max(l.horizon(), l.clock.Now()) {
+	if l.knowsAll(p) {
 		return false
 	}
 	for id := range l.peers {
@@ -89,6 +89,25 @@ func (l *Lockstep) owesRows(to member.ID, p *peer) bool {
 		}
 	}
 	return false
+}
+
+// mayOweRows says whether that can become so with time.
+func (l *Lockstep) mayOweRows(to member.ID, p *peer) bool {
+	if l.knowsAll(p) {
+		return false
+	}
+	for id := range l.peers {
+		if l.unheard(member.ID(id), to, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// knowsAll says whether the peer knows that everyone holds all that is held
+// here.
+func (l *Lockstep) knowsAll(p *peer) bool {
+	return l.agreed && p.latest().stable >= max(l.horizon(), l.clock.Now())
 }
 
 // unheard says whether a member's row is known here, and the peer does not

@@ -1,6 +1,8 @@
 package lockstep
 
 import (
+	"time"
+
 	"chatterbox/clock"
 	"chatterbox/member"
 	"chatterbox/protocol"
@@ -19,6 +21,31 @@ func (l *Lockstep) onTick() {
 			p.link.due = p.link.due || p.link.again || p.link.told != l.version || l.owesRows(member.ID(id), p)
 		}
 	}
+}
+
+// Rest gives how long no tick is needed unless something comes: a while, once
+// nothing is in flight and every peer has shown that it knows all. A member at
+// rest says nothing at all.
+func (l *Lockstep) Rest() time.Duration {
+	if !l.agreed || l.inFlight().Count > 0 || l.waiting.Count > 0 {
+		return 0
+	}
+	for id := range l.peers {
+		p := &l.peers[id]
+		if member.ID(id) == l.config.Self {
+			continue
+		}
+		if !l.hears.Has(member.ID(id)) || l.restless(member.ID(id), p) {
+			return 0
+		}
+	}
+	return l.config.KeepAlive
+}
+
+// restless says whether something may have to be said to a peer soon.
+func (l *Lockstep) restless(id member.ID, p *peer) bool {
+	k := &p.link
+	return !k.up || k.asking || !l.heard(p) || p.visited || k.told != l.version || l.behind(p) || l.mayOweRows(id, p)
 }
 
 // listen notices whom this member hears. That it does not hear somebody any

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chatterbox/member"
 	"chatterbox/protocol"
@@ -57,6 +58,7 @@ func (p *parrot) take(batches []protocol.Batch) {
 
 func (p *parrot) Room() int               { return 1 }
 func (p *parrot) Busy() bool              { return false }
+func (p *parrot) Rest() time.Duration     { return 0 }
 func (p *parrot) Status() protocol.Status { return protocol.Status{Self: p.m.ID} }
 func (p *parrot) Tentative() iter.Seq[*protocol.Batch] {
 	return func(yield func(*protocol.Batch) bool) {

@@ -4,8 +4,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"chatterbox/member"
+	"chatterbox/protocol"
 	"chatterbox/protocol/state"
 )
 
@@ -184,4 +186,36 @@ func repeat(h *hand, w *world, d deed) {
 		gets: doGet, getsMore: doGet, restarts: doRestart, forgets: doLose,
 	}[d.kind]
 	h.carryOut(action, 0, m)
+}
+
+// TestRestNeedsNoTick: where a reducer says that it needs no tick for a while,
+// one that comes just before the end of it changes nothing.
+func TestRestNeedsNoTick(t *testing.T) {
+	for _, name := range []string{Delta, Lockstep} {
+		rested := 0
+		for i, c := range wide(name) {
+			for walk := range uint64(walksPerWorld) {
+				wander(t, c, uint64(i)<<8|walk, func(_ *world, _, after *node, _ deed) {
+					if rest := after.reducer.Rest(); rest > 0 {
+						rested++
+						tickInVain(t, after, after.now+rest-1)
+					}
+				})
+			}
+		}
+		if rested == 0 {
+			t.Errorf("%s: nobody ever rested", name)
+		}
+	}
+}
+
+func tickInVain(t *testing.T, n *node, now time.Duration) {
+	t.Helper()
+	r := clone(n.reducer)
+	for _, kind := range []protocol.Kind{protocol.Tick, protocol.Flush} {
+		fx := r.Step(protocol.Event{Kind: kind, Now: now})
+		if len(fx.Send)+len(fx.Deliver)+len(fx.Append)+len(fx.Release) > 0 {
+			t.Fatalf("member %d at %v rests, but a tick at %v makes it do %+v", n.self, n.now, now, fx)
+		}
+	}
 }
