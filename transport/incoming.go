@@ -231,12 +231,13 @@ func (in *incoming) beaten(body []byte) error {
 
 // beat tells the dialer that he is heard, as long as he is.
 func (in *incoming) beat() {
-	every := time.NewTicker(in.t.config.BeatEvery)
-	defer every.Stop()
+	timer := time.NewTimer(in.t.untilBeat())
+	defer timer.Stop()
 	var frame []byte
 	for {
 		select {
-		case <-every.C:
+		case <-timer.C:
+			timer.Reset(in.t.untilBeat())
 		case <-in.ended:
 			return
 		}

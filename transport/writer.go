@@ -39,7 +39,7 @@ func newWriter(out *outgoing) *writer {
 // then ends its direction of the connection.
 func (w *writer) run() {
 	defer w.taken.release()
-	beat := time.NewTicker(w.out.link.t.config.BeatEvery)
+	beat := time.NewTimer(w.out.link.t.untilBeat())
 	defer beat.Stop()
 	closing := w.out.link.t.running.Done()
 	finishing := false
@@ -53,6 +53,7 @@ func (w *writer) run() {
 		case <-w.out.queue.wake:
 		case <-w.due:
 		case <-beat.C:
+			beat.Reset(w.out.link.t.untilBeat())
 			err = w.beat()
 		case <-closing:
 			closing, finishing = nil, true
@@ -110,6 +111,10 @@ func (w *writer) beat() error {
 	w.out.wroteBytes(len(w.beats))
 	return err
 }
+
+// untilBeat is when all connections beat next. They do it together: an idle
+// process wakes once for all of them.
+func (t *Transport) untilBeat() time.Duration { return t.config.BeatEvery - t.now()%t.config.BeatEvery }
 
 // idle says that nothing waits to be written.
 func (w *writer) idle() bool {
