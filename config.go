@@ -62,8 +62,9 @@ type Config struct {
 	// Files takes the place of DataDir on another file system; for tests.
 	Files journal.FS
 
-	// Deliver is given the log, in order, on the node's loop: it must return
-	// soon and not call the node. The batches are lent for the call; wire.Payloads
+	// Deliver is given the log, in order, in the node's turn, so by one
+	// goroutine at a time: it must return soon and not call the node. The batches
+	// are lent for the call; wire.Payloads
 	// shows what is in them. Default: nobody looks.
 	Deliver func([]protocol.Batch)
 	// Reset is told to replace all that was delivered by a state that stands
@@ -96,7 +97,7 @@ type Config struct {
 	// Random draws what must differ between any two starts: identity and
 	// delays. Default: crypto/rand.
 	Random func() uint64
-	// Trace is told what happens, on the node's loop. Default nil: nothing is.
+	// Trace is told what happens, in the node's turn. Default nil: nothing is.
 	Trace trace.Sink
 	// Log is told of links and of what goes wrong. Default: nobody is.
 	Log *slog.Logger

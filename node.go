@@ -24,12 +24,15 @@
 //
 // # Goroutines
 //
-//   - the loop, one a node, owns replica, reducer and journal, and runs
-//     Deliver, Reset, Trace and the functions given to Tentative;
-//   - those of the transport accept, read, write and dial; readers run
-//     Summarize, and wait when the loop falls behind;
+//   - the loop, one a node, steps the reducer when ticks pass, own payloads
+//     wait, or readers bring more than one at a time;
+//   - those of the transport accept, read, write and dial; a reader runs
+//     Summarize, steps what it has read itself if the loop rests, and waits
+//     when the loop falls behind;
 //   - those of the application call the node's methods.
 //
+// Whoever steps has the turn: replica, reducer and journal belong to it, and
+// Deliver, Reset, Trace and the functions given to Tentative are called in it.
 // The outbox's mutex is the only one that application and loop share.
 package chatterbox
 
