@@ -50,7 +50,7 @@ func TestPayloadsHaveLimits(t *testing.T) {
 		"no byte":       n.Broadcast(ctx, nil),
 		"too many":      n.Broadcast(ctx, make([]byte, PayloadBytesMax+1)),
 		"fill nothing":  n.Fill(ctx, 0, func([]byte) int { return 0 }),
-		"fill too much": n.Fill(ctx, 16<<10, func([]byte) int { return 0 }),
+		"fill too much": n.Fill(ctx, PayloadBytesMax+1, func([]byte) int { return 0 }),
 	} {
 		if !errors.Is(err, ErrPayload) {
 			t.Errorf("%s: %v", what, err)

@@ -141,8 +141,8 @@ func (n *Node) Broadcast(ctx context.Context, payload []byte) error {
 // nobody else can broadcast, so it must be quick, and it must not call the
 // node.
 func (n *Node) Fill(ctx context.Context, size int, fill func(dst []byte) int) error {
-	if most := n.cfg.BatchBytesMax - wire.BatchHeaderBytes; size < 1 || size > most {
-		return fmt.Errorf("%w; Fill takes 1 to %d, not %d", ErrPayload, most, size)
+	if size < 1 || size > PayloadBytesMax {
+		return fmt.Errorf("%w, not %d", ErrPayload, size)
 	}
 	return n.outbox.fill(ctx, size, fill)
 }

@@ -147,10 +147,6 @@ func (m *orderedMember) counts() Counts {
 	return counts
 }
 
-// fillPayloadMax is up to where entries are filled in many at a time; of
-// larger ones a batch has hardly room for two, so they are given one by one.
-const fillPayloadMax = 8 << 10 // bytes
-
 // feed broadcasts until ctx ends. The time in an entry is when it found room:
 // under saturation waiting for room is the pace of the machine.
 func (m *orderedMember) feed(ctx context.Context) error {
@@ -164,16 +160,8 @@ func (m *orderedMember) feed(ctx context.Context) error {
 		stamp(dst, time.Now().UnixNano())
 		return len(dst)
 	}
-	large := make([]byte, m.load.Payload)
 	for ctx.Err() == nil {
-		var err error
-		if m.load.Payload <= fillPayloadMax {
-			err = m.node.Fill(ctx, m.load.Payload, fill)
-		} else {
-			fill(large)
-			err = m.node.Broadcast(ctx, large)
-		}
-		if err != nil {
+		if err := m.node.Fill(ctx, m.load.Payload, fill); err != nil {
 			return err
 		}
 	}

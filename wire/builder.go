@@ -22,7 +22,7 @@ type Builder struct {
 	free   int // where in buffer the next batch may begin
 
 	open   []byte // header and payloads so far, room up to its capacity
-	alone  bool   // open is one payload above the limit, in memory of its own
+	alone  bool   // open is one payload larger than a buffer, in memory of its own
 	count  int
 	size   int    // bytes of each payload so far, unless mixed
 	mixed  bool   // sizes differ
@@ -62,11 +62,7 @@ func (b *Builder) Add(payload []byte) bool {
 	if len(payload) > PayloadBytesMax {
 		panic(fmt.Sprintf("wire: payload of %d bytes, allowed are %d", len(payload), PayloadBytesMax))
 	}
-	if b.count == 0 && BatchHeaderBytes+len(payload) > b.limit {
-		b.open = make([]byte, BatchHeaderBytes, BatchHeaderBytes+len(payload))
-		b.alone = true
-	}
-	b.begin()
+	b.begin(len(payload))
 	if left, each := b.need(len(payload)); left < each || b.count == BatchEntriesMax {
 		return false
 	}
@@ -80,10 +76,10 @@ func (b *Builder) Add(payload []byte) bool {
 // many bytes it wrote, whole payloads from the start. Fill gives the number of
 // payloads that this added; 0 means that the batch is full or fill had none.
 func (b *Builder) Fill(size int, fill func(dst []byte) (n int)) int {
-	if size < 1 || size > b.limit-BatchHeaderBytes {
-		panic(fmt.Sprintf("wire: fill with payloads of %d bytes in batches of %d", size, b.limit))
+	if size < 1 || size > PayloadBytesMax {
+		panic(fmt.Sprintf("wire: fill with payloads of %d bytes, allowed are 1 to %d", size, PayloadBytesMax))
 	}
-	b.begin()
+	b.begin(size)
 	room := b.room(size)
 	if room < 1 {
 		return 0
@@ -131,16 +127,24 @@ func (b *Builder) Close() {
 	b.buffer, b.open = nil, nil
 }
 
-// begin finds memory for the open batch if it has none yet.
-func (b *Builder) begin() {
-	if b.open != nil {
+// begin finds memory for the open batch, if it has none yet that a payload fits
+// into. One that is larger than a buffer gets memory of its own.
+func (b *Builder) begin(size int) {
+	need := BatchHeaderBytes + size
+	if b.count > 0 || cap(b.open) >= need {
 		return
 	}
-	if b.free+b.limit > len(b.buffer.Bytes) {
+	need = max(need, b.limit)
+	b.alone = need > len(b.buffer.Bytes)
+	if b.alone {
+		b.open = make([]byte, BatchHeaderBytes, need)
+		return
+	}
+	if b.free+need > len(b.buffer.Bytes) {
 		b.buffer.Release()
 		b.buffer, b.free = b.pool.Get(), 0
 	}
-	b.open = b.buffer.Bytes[b.free : b.free+BatchHeaderBytes : b.free+b.limit]
+	b.open = b.buffer.Bytes[b.free : b.free+BatchHeaderBytes : b.free+need]
 }
 
 // room gives how many more payloads of a size the open batch can take.

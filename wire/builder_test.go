@@ -203,6 +203,26 @@ func TestPayloadAboveTheLimitIsABatchOfItsOwn(t *testing.T) {
 	}
 }
 
+// TestPayloadAboveTheLimitIsPooled: as long as it fits into a buffer, a batch
+// of one large payload lies there like any other.
+func TestPayloadAboveTheLimitIsPooled(t *testing.T) {
+	builder := newTestBuilder()
+	large := bytes.Repeat([]byte("large"), testBatchBytes/5+1)
+	if builder.Fill(3, func([]byte) int { return 0 }) != 0 || !builder.Add(large) || builder.Add([]byte("after")) {
+		t.Fatal("the large payload is not alone")
+	}
+	added := builder.Take()
+	filled := builder.Fill(len(large), func(dst []byte) int { return copy(dst, large) })
+	for _, b := range []protocol.Batch{added, builder.Take()} {
+		if b = place(b, 1); filled != 1 || b.Count != 1 || b.Buffer == nil || !bytes.Equal(Payloads(&b).At(0), large) {
+			t.Fatalf("filled %d, and got %d entries in %d bytes, pooled: %t", filled, b.Count, b.Size(), b.Buffer != nil)
+		}
+	}
+	if !builder.Add([]byte("after")) || cap(builder.open) < testBatchBytes {
+		t.Fatal("the builder does not go on with batches of the usual size")
+	}
+}
+
 func TestEmptyPayloadsAreLimitedByCount(t *testing.T) {
 	builder := newTestBuilder()
 	added := 0
@@ -269,7 +289,7 @@ func TestMistakesOfTheCallerPanic(t *testing.T) {
 		"limit above the buffer":  func() { NewBuilder(pool, testBufferBytes+1) },
 		"payload too large":       func() { newTestBuilder().Add(make([]byte, PayloadBytesMax+1)) },
 		"fill without a size":     func() { newTestBuilder().Fill(0, writeNumbers) },
-		"fill above the limit":    func() { newTestBuilder().Fill(testBatchBytes, writeNumbers) },
+		"fill with too much":      func() { newTestBuilder().Fill(PayloadBytesMax+1, writeNumbers) },
 		"half a payload filled":   func() { newTestBuilder().Fill(8, func([]byte) int { return 4 }) },
 		"more filled than room":   func() { newTestBuilder().Fill(8, func(dst []byte) int { return len(dst) + 8 }) },
 		"payload before the view": func() { b := sealed(t, nil); Payloads(&b).At(-1) },
