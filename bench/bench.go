@@ -57,6 +57,7 @@ type Plan struct {
 	Tick     time.Duration // default 10 ms
 	Memory   int           // bytes of batches a member may hold, default as in the node
 	Modes    []Mode        // default all; Trips for lockstep only
+	StopFor  time.Duration // how long the last member stands still in each measurement of Ordered; 0: not at all
 	Profiles string        // folder for a CPU profile of each member and mode; "" for none
 }
 
@@ -97,6 +98,7 @@ func (p Plan) Validate() error {
 	check(p.Members >= 2 && p.Members <= membersMax, "bench: %d members: allowed are 2 to %d", p.Members, membersMax)
 	check(p.Payload >= payloadMin && p.Payload <= payloadMax, "bench: payload of %d bytes: allowed are %d to %d", p.Payload, payloadMin, payloadMax)
 	check(p.Duration >= durationMin, "bench: duration of %s: allowed is %s and more", p.Duration, durationMin)
+	check(p.StopFor >= 0 && p.StopFor <= p.Duration/4*3, "bench: a member stopped for %s: three quarters of the measurement, %s, are allowed", p.StopFor, p.Duration/4*3)
 	check(p.Warmup >= 0, "bench: warm-up of %s: must not be negative", p.Warmup)
 	check(p.Rounds >= 1 && p.Rounds <= roundsMax, "bench: %d rounds: allowed are 1 to %d", p.Rounds, roundsMax)
 	check(p.Rate >= 0, "bench: rate of %g: must not be negative", p.Rate)

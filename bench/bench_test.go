@@ -36,7 +36,7 @@ func inProcess(t *testing.T, load Load, members int, others map[Mode]Measure) []
 		}
 		load.Addrs = append(load.Addrs, addr)
 	}
-	results, err := c.measure(load)
+	results, err := c.measure(load, func() {})
 	for _, h := range c.members {
 		_ = h.in.Close()
 		if err := <-ended; err != nil {
@@ -115,7 +115,7 @@ func TestUnknownModeIsAnError(t *testing.T) {
 	if _, err := h.line(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := (&crew{members: []*hand{h}}).measure(Load{Mode: "guess"})
+	_, err := (&crew{members: []*hand{h}}).measure(Load{Mode: "guess"}, func() {})
 	if err == nil || !strings.Contains(err.Error(), `member 0: bench: unknown mode "guess"`) {
 		t.Errorf("error %v", err)
 	}

@@ -69,8 +69,8 @@ func (h *hand) line() (string, error) {
 }
 
 // measure gives every member its load, lets all pass each barrier at once, and
-// gathers what they measured.
-func (c *crew) measure(load Load) ([]Result, error) {
+// gathers what they measured. It calls begun when the measurement begins.
+func (c *crew) measure(load Load, begun func()) ([]Result, error) {
 	for _, h := range c.members {
 		load.Self = h.place
 		if err := h.tell(load); err != nil {
@@ -78,7 +78,7 @@ func (c *crew) measure(load Load) ([]Result, error) {
 		}
 	}
 	results, measuring := make([]Result, len(c.members)), slices.Clone(c.members)
-	for len(measuring) > 0 {
+	for first := true; len(measuring) > 0; first = false {
 		var waiting []*hand
 		for _, h := range measuring {
 			line, err := h.line()
@@ -92,6 +92,9 @@ func (c *crew) measure(load Load) ([]Result, error) {
 					return nil, err
 				}
 			}
+		}
+		if first {
+			begun()
 		}
 		for _, h := range waiting {
 			if _, err := io.WriteString(h.in, "go\n"); err != nil {

@@ -23,6 +23,7 @@ type Report struct {
 	CPU              float64  `json:"cpu_s_per_million"`    // of all members together, per million entries of the log
 	LimitCPU         float64  `json:"limit_cpu_s_per_million"`
 	CPURatio         float64  `json:"cpu_ratio"`    // limit / ordered: how many times the work of limit fits in
+	CaughtUp         float64  `json:"caught_up_ms"` // from the return of a stopped member until all had delivered what was broadcast before; 0: none was
 	RSSPeak          float64  `json:"rss_peak_mib"` // of the largest member
 	RSS              Memory   `json:"rss_mib"`
 
@@ -92,6 +93,7 @@ func (r *runner) report() Report {
 	report.CPU, report.LimitCPU = report.Median(Ordered, cpu), report.Median(Limit, cpu)
 	report.WireBytes = report.Median(Ordered, func(round Round) float64 { return round.PerEntry })
 	report.PerWrite = report.Median(Ordered, func(round Round) float64 { return round.PerWrite })
+	report.CaughtUp = report.Median(Ordered, func(round Round) float64 { return round.CaughtUp })
 	report.Copies = report.Median(Ordered, func(round Round) float64 { return round.Copies })
 	report.RSSPeak = report.Median(Ordered, func(round Round) float64 { return round.RSSPeak })
 	report.RSS = Memory{rss(0), rss(1), rss(2), rss(3)}

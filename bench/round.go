@@ -14,6 +14,7 @@ type Round struct {
 	RSS       [quarters]float64 `json:"rss_mib"`              // of the largest member, after each quarter
 	Copies    float64           `json:"copies"`               // batches received / needed
 	Latency   Quantile          `json:"latency_ms"`           // for Ping, of the round trip
+	CaughtUp  float64           `json:"caught_up_ms"`         // from the return of a stopped member until all had delivered what was broadcast before
 }
 
 func summarize(mode Mode, results []Result) Round {

@@ -49,11 +49,25 @@ func (t *Times) Close() error {
 	return nil
 }
 
-// joinTimes joins the files of all members: since all deliver in one order, the
-// same place in each is the same entry, and its latency is the longest. What
-// was sent during the warm-up does not count. What was not delivered at every
-// member when they stopped is left out.
+// joinTimes gathers the latency of each entry: from when it was sent until the
+// last member has delivered it. What was sent during the warm-up does not count.
 func joinTimes(latency *hdrhistogram.Histogram, load Load, members int) error {
+	first := int64(0)
+	return eachTime(load, members, func(sent, delivered int64) {
+		if first == 0 {
+			first = sent
+		}
+		if sent-first >= int64(load.Warmup) {
+			_ = latency.RecordValue(max(delivered-sent, 1))
+		}
+	})
+}
+
+// eachTime joins the files of all members: since all deliver in one order, the
+// same place in each is the same entry. It shows when each was sent, and when it
+// was delivered at the last member. What was not delivered at every member when
+// they stopped is left out.
+func eachTime(load Load, members int, visit func(sent, delivered int64)) error {
 	readers := make([]*bufio.Reader, members)
 	for place := range readers {
 		file, err := os.Open(timesFile(load, place))
@@ -63,7 +77,6 @@ func joinTimes(latency *hdrhistogram.Histogram, load Load, members int) error {
 		defer func() { _ = file.Close() }() //nolint:revive // one a member
 		readers[place] = bufio.NewReaderSize(file, timesBufferBytes)
 	}
-	first := int64(0)
 	for {
 		sent, delivered, err := nextTimes(readers)
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -72,12 +85,7 @@ func joinTimes(latency *hdrhistogram.Histogram, load Load, members int) error {
 		if err != nil {
 			return err
 		}
-		if first == 0 {
-			first = sent
-		}
-		if sent-first >= int64(load.Warmup) {
-			_ = latency.RecordValue(max(delivered-sent, 1))
-		}
+		visit(sent, delivered)
 	}
 }
 

@@ -26,6 +26,7 @@ type benchCommand struct {
 	Protocol choice       `default:"delta" oneof:"delta,lockstep" help:"How members agree: delta or lockstep."`
 	Batch    whole        `placeholder:"N" min:"1" max:"65536" help:"Entries a batch in lockstep; 1 if not given."`
 	Tick     milliseconds `name:"tick-duration" default:"10" min:"1ms" max:"1s" help:"Tick. A bare number is milliseconds."`
+	StopFor  seconds      `placeholder:"TIME" min:"100ms" max:"1h" help:"Stop the last member (SIGSTOP) for that long in each measurement, and tell how long all need to catch up after it."`
 	JSON     bool         `name:"json" help:"Print one JSON object instead."`
 	CSV      text         `name:"csv" placeholder:"FILE" help:"Write each round of each series as a line."`
 	Compare  text         `placeholder:"FILE" help:"Print ratios to an earlier run, whose --json output is in this file."`
@@ -44,6 +45,7 @@ Examples:
     chatterbox bench
     chatterbox bench --nodes 5 --duration 10 --fail-if 'ratio<0.85' --fail-if 'wire_bytes_per_entry>8.1'
     chatterbox bench --rate 1000 --fail-if 'latency_p50_rtt>2'
+    chatterbox bench --duration 12 --stop-for 5 --fail-if 'caught_up_ms>2000'
     chatterbox bench --json > before.json; chatterbox bench --compare before.json`
 }
 
@@ -52,6 +54,9 @@ Examples:
 func (c *benchCommand) contradictions(wrong *mistakes) {
 	if c.Batch.Value > 0 && c.Protocol.Value == "delta" {
 		wrong.addf("--batch %d is for --protocol lockstep only: delta chooses its batches itself", c.Batch.Value)
+	}
+	if most := c.Duration.Duration / 4 * 3; c.StopFor.Duration > most {
+		wrong.addf("--stop-for %s: three quarters of --duration, %s, are allowed", c.StopFor.Duration, most)
 	}
 	if c.Compare.Value == "" {
 		return
@@ -97,7 +102,7 @@ func (c *benchCommand) plan() bench.Plan {
 	return bench.Plan{
 		Members: int(c.Nodes.Value), Payload: int(c.Payload.Value), Duration: c.Duration.Duration, Rounds: int(c.Rounds.Value),
 		Rate: float64(c.Rate.Value), Protocol: c.Protocol.Value, Batch: int(c.Batch.Value), Tick: c.Tick.Duration,
-		Profiles: c.Profiles.Value,
+		StopFor: c.StopFor.Duration, Profiles: c.Profiles.Value,
 	}
 }
 
@@ -168,14 +173,14 @@ func writeRounds(w io.Writer, rounds []bench.Round) error {
 	lines := csv.NewWriter(w)
 	rows := [][]string{{
 		"round", "series", "per_s", "cpu_s_per_million", "wire_bytes_per_entry", "wire_bytes_per_write", "rss_peak_mib",
-		"rss_mib_first", "rss_mib_second", "rss_mib_third", "rss_mib_last", "copies", "p50_ms", "p99_ms", "max_ms",
+		"rss_mib_first", "rss_mib_second", "rss_mib_third", "rss_mib_last", "copies", "p50_ms", "p99_ms", "max_ms", "caught_up_ms",
 	}}
 	for i := range rounds {
 		r := &rounds[i]
 		row := []string{strconv.Itoa(r.Number), string(r.Mode)}
 		for _, figure := range []float64{
 			r.PerSecond, r.CPU, r.PerEntry, r.PerWrite, r.RSSPeak, r.RSS[0], r.RSS[1], r.RSS[2], r.RSS[3],
-			r.Copies, r.Latency.P50, r.Latency.P99, r.Latency.Max,
+			r.Copies, r.Latency.P50, r.Latency.P99, r.Latency.Max, r.CaughtUp,
 		} {
 			row = append(row, strconv.FormatFloat(figure, 'g', 6, 64))
 		}

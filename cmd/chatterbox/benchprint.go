@@ -23,6 +23,9 @@ func (c *benchCommand) print(console *console, report *bench.Report) {
 	table(console.stdout, latencyRows(report))
 	fmt.Fprintf(console.stdout, "\nresident memory of the largest member after each quarter: %s\n", memoryText(report.RSS))
 	fmt.Fprintf(console.stdout, "copies of a batch received / needed: %.3f; bytes a write: %.0f\n", report.Copies, report.PerWrite)
+	if report.CaughtUp > 0 {
+		fmt.Fprintf(console.stdout, "after the return of the stopped member all had caught up in %s\n", microseconds(report.CaughtUp))
+	}
 	if c.earlier != nil {
 		fmt.Fprintln(console.stdout)
 		table(console.stdout, c.compareRows(report))
