@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"chatterbox/clock"
 	"chatterbox/journal"
 	"chatterbox/member"
 	"chatterbox/protocol"
@@ -46,6 +47,9 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 	n.identity, n.life = life.Identity, life.Count
 	if err := n.summarizeAgain(life.Recovered); err != nil {
 		return errors.Join(err, n.closeJournal())
+	}
+	if life.Recovered != nil && life.Recovered.Bound >= clock.Infinity {
+		n.outbox.refuse(ErrStreamClosed) // by an earlier life, for all later ones
 	}
 	n.reducer = n.newReducer(life.Recovered)
 	if n.transport, err = n.startTransport(listener); err != nil {

@@ -52,7 +52,8 @@ import (
 var (
 	// ErrClosed says that the node was closed.
 	ErrClosed = errors.New("chatterbox: the node is closed")
-	// ErrStreamClosed says that CloseStream was called before.
+	// ErrStreamClosed says that CloseStream was called before, if only by an
+	// earlier life with the same data.
 	ErrStreamClosed = errors.New("chatterbox: the stream of this member is closed")
 	// ErrReader says that this member came back without its data while the
 	// others remember an earlier life of it: it may not write any more.

@@ -110,6 +110,22 @@ func TestRestartWithDataContinues(t *testing.T) {
 	})
 }
 
+func TestClosedStreamStaysClosedOverRestarts(t *testing.T) {
+	inBubbles(t, func(b bubble) {
+		var disk journal.Memory
+		w := newWorld(b.T, 1, func(c *Config) { c.Protocol, c.Files = b.protocol, &disk })
+		w.start(0)
+		w.say(0, 3, "only")
+		w.finish(3)
+		n := w.start(0)
+		if err := n.Broadcast(context.Background(), []byte("more")); !errors.Is(err, ErrStreamClosed) {
+			b.Errorf("broadcast into a closed stream: %v", err)
+		}
+		<-n.AllComplete()
+		w.close(0)
+	})
+}
+
 func TestRestartWithoutDataOnlyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 3, nil)
