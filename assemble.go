@@ -29,7 +29,7 @@ const (
 
 // assemble puts the node together, from the inside out, up to the listening.
 func (n *Node) assemble(ctx context.Context) (err error) {
-	n.outbox = newOutbox(n.cfg.BatchBytesMax, n.cfg.BatchEntriesMax, n.cfg.Summarize, n.wakeUp)
+	n.outbox = newOutbox(n.cfg.BatchBytesMax, n.cfg.BatchEntriesMax, n.cfg.Summarize, n.wakeUp, n.callerTurn)
 	n.started = time.Now()
 	listener, err := n.listen(ctx)
 	if err != nil {

@@ -103,24 +103,59 @@ func (n *Node) loopTurn(next incoming, ticked bool) error {
 // readerTurn makes a turn of a reader's, if nobody else has one and nothing is
 // queued that came before.
 func (n *Node) readerTurn(in incoming) bool {
+	if !n.tryTurn() {
+		return false
+	}
+	defer func() { <-n.turn }()
+	err := n.receive(in)
+	if err == nil {
+		err = n.round()
+	}
+	n.breakOff(err)
+	return true
+}
+
+// callerTurn makes a turn of the application's: it submits and sends what was
+// put into the outbox just now, and saves an idle node the change to the loop.
+// It delivers nothing, for the caller may have locks that Deliver wants, and it
+// does not wait for a disk or a trace.
+func (n *Node) callerTurn() {
+	if n.journal != nil || n.recorder != nil || !n.tryTurn() {
+		n.wakeUp()
+		return
+	}
+	defer func() { <-n.turn }()
+	err := n.submit()
+	if err == nil {
+		var waiting bool
+		if waiting, err = n.replica.Speak(n.now()); waiting {
+			n.wakeUp()
+		}
+		n.pace()
+	}
+	n.breakOff(err)
+}
+
+// tryTurn takes the turn if nobody has it and nothing is queued that came before.
+func (n *Node) tryTurn() bool {
 	select {
 	case n.turn <- struct{}{}:
 	default:
 		return false
 	}
-	defer func() { <-n.turn }()
 	if n.broken != nil || n.queued.Load() > 0 {
+		<-n.turn
 		return false
 	}
-	err := n.receive(in)
-	if err == nil {
-		err = n.round()
-	}
+	return true
+}
+
+// breakOff has the loop end the node after an error in somebody else's turn.
+func (n *Node) breakOff(err error) {
 	if err != nil {
 		n.broken = err
 		n.wakeUp()
 	}
-	return true
 }
 
 // fail stops a node whose journal failed: nothing more is sent, not even what
@@ -163,9 +198,7 @@ func (n *Node) round() error {
 		return err
 	}
 	err := n.replica.Flush(n.now())
-	if n.ticked || n.resting {
-		n.pace()
-	}
+	n.pace()
 	n.ticked = false
 	return err
 }
@@ -173,6 +206,9 @@ func (n *Node) round() error {
 // pace leaves out the ticks that nobody needs, and goes back to the full pace
 // as soon as something happens. Who waits for the end of a run looks often.
 func (n *Node) pace() {
+	if !n.ticked && !n.resting {
+		return
+	}
 	rest := n.reducer.Rest()
 	if n.streamClosed || n.recorder != nil {
 		rest = 0

@@ -29,7 +29,8 @@
 //   - those of the transport accept, read, write and dial; a reader runs
 //     Summarize, steps what it has read itself if the loop rests, and waits
 //     when the loop falls behind;
-//   - those of the application call the node's methods.
+//   - those of the application call the node's methods; Broadcast and Fill
+//     submit and send an entry that the loop waits for.
 //
 // Whoever steps has the turn: replica, reducer and journal belong to it, and
 // Deliver, Reset, Trace and the functions given to Tentative are called in it.

@@ -3,6 +3,7 @@ package chatterbox
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -144,6 +145,36 @@ func TestRestartWithoutDataOnlyReads(t *testing.T) {
 		}
 		w.closeAll()
 	})
+}
+
+// TestBroadcastDeliversNothing: whoever broadcasts may hold what Deliver waits
+// for.
+func TestBroadcastDeliversNothing(t *testing.T) {
+	for _, members := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			w := newWorld(t, members, nil)
+			for i := range w.logs {
+				deliver := w.logs[i].deliver
+				w.change = func(c *Config) {
+					c.Deliver = func(batches []protocol.Batch) {
+						mu.Lock()
+						defer mu.Unlock()
+						deliver(batches)
+					}
+				}
+				w.start(i)
+			}
+			pass(time.Second)
+			for i := range w.nodes {
+				mu.Lock()
+				w.say(i, 3, "held")
+				mu.Unlock()
+				pass(time.Second)
+			}
+			w.finish(3 * members)
+		})
+	}
 }
 
 func TestAbsentPeerMeansBackPressure(t *testing.T) {

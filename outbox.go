@@ -24,7 +24,8 @@ const (
 // When both are full, whoever has more waits: that is the back-pressure.
 type outbox struct {
 	summarize  func(*protocol.Batch) error
-	wake       func() // tells the loop that there is something to take
+	wake       func() // tells the loop that there is a full batch to take
+	leave      func() // tells that the open batch is wanted as it is
 	entriesMax int    // of a batch; 0: as many as fit
 
 	mu      sync.Mutex // guards all below
@@ -37,10 +38,10 @@ type outbox struct {
 	cutting bool             // what finds no room is dropped
 }
 
-func newOutbox(batchBytesMax, entriesMax int, summarize func(*protocol.Batch) error, wake func()) *outbox {
+func newOutbox(batchBytesMax, entriesMax int, summarize func(*protocol.Batch) error, wake, leave func()) *outbox {
 	pool := protocol.NewPool(outBufferBytes, outBuffersKept)
 	return &outbox{
-		summarize: summarize, wake: wake, entriesMax: entriesMax,
+		summarize: summarize, wake: wake, leave: leave, entriesMax: entriesMax,
 		builder: wire.NewBuilder(pool, batchBytesMax),
 		ready:   make([]protocol.Batch, 0, readyBatchesMax),
 	}
@@ -70,7 +71,10 @@ func (o *outbox) fill(ctx context.Context, size int, fill func(dst []byte) int) 
 // put tries, and waits for room as long as nothing fits.
 func (o *outbox) put(ctx context.Context, try func() bool) error {
 	for {
-		freed, err := o.tryPut(try)
+		freed, wanted, err := o.tryPut(try)
+		if wanted {
+			o.leave()
+		}
 		if err != nil || freed == nil {
 			return err
 		}
@@ -83,36 +87,34 @@ func (o *outbox) put(ctx context.Context, try func() bool) error {
 }
 
 // tryPut tries with the open batch, and if that is full with a new one. It
-// gives a channel to wait for if there is no room.
-func (o *outbox) tryPut(try func() bool) (freed <-chan struct{}, err error) {
+// gives a channel to wait for if there is no room, and says whether what was
+// put in is wanted at once.
+func (o *outbox) tryPut(try func() bool) (freed <-chan struct{}, wanted bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.refusal == nil {
 		if !o.full {
 			if done := try(); done {
-				o.added()
-				return nil, nil
+				return nil, o.added(), nil
 			}
 			o.full = true
 		}
 		if !o.shift() {
-			return o.waiting(), nil
+			return o.waiting(), false, nil
 		}
 	}
-	return nil, o.refusal
+	return nil, false, o.refusal
 }
 
 // added closes the open batch if it has all the entries that it may have, and
-// wakes the loop if that waits for entries.
-func (o *outbox) added() {
+// says whether the loop waits for entries.
+func (o *outbox) added() (wanted bool) {
 	if o.builder.Len() == o.entriesMax && o.entriesMax > 0 {
 		o.full = true
 		o.shift()
 	}
-	if o.eager {
-		o.eager = false
-		o.wake()
-	}
+	wanted, o.eager = o.eager, false
+	return wanted
 }
 
 // shift moves the full open batch to those that are ready, and says whether

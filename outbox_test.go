@@ -23,7 +23,7 @@ func payloads(b *protocol.Batch) string {
 
 func newTestOutbox(batchBytes, entries int) (*outbox, *int) {
 	wakes := 0
-	return newOutbox(batchBytes, entries, nil, func() { wakes++ }), &wakes
+	return newOutbox(batchBytes, entries, nil, func() { wakes++ }, func() { wakes++ }), &wakes
 }
 
 func mustAdd(t *testing.T, o *outbox, payload string) {
@@ -168,7 +168,7 @@ func TestEntriesThatTheApplicationCannotSummarizeAreItsMistake(t *testing.T) {
 		}
 		b.Summary[0] = 7
 		return nil
-	}, func() {})
+	}, func() {}, func() {})
 	mustAdd(t, o, "good")
 	if b, ok := o.next(true); !ok || b.Summary[0] != 7 {
 		t.Errorf("summary %v", b.Summary)

@@ -74,6 +74,7 @@ type Replica struct {
 	release []protocol.Batch
 	base    protocol.Snapshot
 	hasBase bool
+	silent  bool // what gathered goes on waiting
 
 	failed error
 }
@@ -90,6 +91,16 @@ func New(reducer protocol.Reducer, journal Journal, sender Sender, app App, obse
 // Flush steps a Flush event at a time: it carries out all that was gathered.
 func (r *Replica) Flush(now time.Duration) error {
 	return r.Step(protocol.Event{Kind: protocol.Flush, Now: now})
+}
+
+// Speak is a Flush for whoever must not call the application: what there is to
+// deliver and to give back waits for the next Flush, and Speak says whether
+// anything does.
+func (r *Replica) Speak(now time.Duration) (waiting bool, err error) {
+	r.silent = true
+	err = r.Flush(now)
+	r.silent = false
+	return len(r.deliver)+len(r.release) > 0, err
 }
 
 // Step steps the reducer. What has to leave the member is gathered until the
@@ -161,7 +172,9 @@ func (r *Replica) carryOut(effects *protocol.Effects) error {
 		r.app.Reset(effects.Reset)
 	}
 	r.gather(effects)
-	r.handOver()
+	if !r.silent {
+		r.handOver()
+	}
 	return nil
 }
 

@@ -117,6 +117,33 @@ func TestAllThatGatheredIsSyncedOnceThenSentThenDelivered(t *testing.T) {
 	}
 }
 
+func TestWhoSpeaksLeavesTheDeliveryToTheNextFlush(t *testing.T) {
+	var w world
+	r := New(&scripted{effects: []protocol.Effects{
+		{Deliver: batches(makeBatch(0, 1))},
+		{Send: []protocol.Envelope{{To: 2}}, Deliver: batches(makeBatch(1, 1))},
+		{Deliver: batches(makeBatch(0, 2))},
+		{},
+	}}, nil, &w, &w, nil)
+	if err := r.Step(protocol.Event{Kind: protocol.Submit}); err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err := r.Speak(0); err != nil || !waiting {
+		t.Fatalf("waiting: %t, %v", waiting, err)
+	}
+	w.note("spoken")
+	if err := r.Flush(0); err != nil {
+		t.Fatal(err)
+	}
+	if waiting, err := r.Speak(0); err != nil || waiting {
+		t.Fatalf("nothing waits: %t, %v", waiting, err)
+	}
+	want := []string{"send 2", "spoken", "deliver 0/1", "deliver 1/1", "deliver 0/2"}
+	if diff := cmp.Diff(want, w.log); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestResetTakesItsPlaceInTheOrder(t *testing.T) {
 	var w world
 	snapshot := &protocol.Snapshot{Time: 9}
