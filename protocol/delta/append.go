@@ -17,7 +17,7 @@ func (d *Delta) onSubmit(b *protocol.Batch) {
 		return
 	}
 	b.Origin, b.Identity = d.cfg.Self, d.cfg.Identity
-	b.Seq = d.mine.marks[b.Origin].Have + 1
+	b.Seq = d.mine.mark(b.Origin).Have + 1
 	b.Time = d.clock.Next()
 	d.reserve()
 	d.hold(b)
@@ -41,7 +41,7 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 		d.fx.Release = append(d.fx.Release, *b)
 		return true
 	}
-	s, have := &d.streams[b.Origin], d.mine.marks[b.Origin].Have
+	s, have := &d.streams[b.Origin], d.mine.mark(b.Origin).Have
 	switch {
 	case b.Last() <= have:
 		d.fx.Release = append(d.fx.Release, *b)
@@ -67,8 +67,8 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 // and promises.
 func (d *Delta) goOn(stream member.ID, from *link) {
 	s := &d.streams[stream]
-	for next, ok := s.unstash(d.mine.marks[stream].Have); ok; next, ok = s.unstash(d.mine.marks[stream].Have) {
-		if next.Seq != d.mine.marks[stream].Have+1 || next.Time <= s.last {
+	for next, ok := s.unstash(d.mine.mark(stream).Have); ok; next, ok = s.unstash(d.mine.mark(stream).Have) {
+		if next.Seq != d.mine.mark(stream).Have+1 || next.Time <= s.last {
 			d.fx.Release = append(d.fx.Release, next)
 			continue
 		}
@@ -114,10 +114,9 @@ func (d *Delta) credit(b *protocol.Batch, from *link) {
 	if from.row == nil {
 		return
 	}
-	if mark := &from.row.marks[b.Origin]; mark.Have < b.Last() {
+	if mark := from.row.mark(b.Origin); mark.Have < b.Last() {
 		mark.Have = b.Last()
-		d.changes++
-		from.row.stamps[b.Origin] = d.changes
+		d.set(from.row, b.Origin, mark)
 	}
 }
 
@@ -156,7 +155,7 @@ func (d *Delta) adoptPromise(stream member.ID, r *row, ownWord bool) {
 	if r == nil {
 		return
 	}
-	if mark := r.marks[stream]; mark.Have > d.mine.marks[stream].Have || !d.agreed && !ownWord {
+	if mark := r.mark(stream); mark.Have > d.mine.mark(stream).Have || !d.agreed && !ownWord {
 		d.streams[stream].waiting = true
 	} else {
 		d.raise(stream, clock.Mark{Promise: mark.Promise})

@@ -29,7 +29,7 @@ func (d *Delta) confirm(l *link) {
 		c.number, c.bytes = s.log.first, d.own.trimmed
 	}
 	before := c.bytes
-	have := r.marks[d.cfg.Self].Have
+	have := r.mark(d.cfg.Self).Have
 	for c.number < s.log.end && s.log.at(c.number).Last() <= have {
 		c.bytes += s.log.at(c.number).Size()
 		c.number++

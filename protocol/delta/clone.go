@@ -12,7 +12,7 @@ import (
 // that is cloned must have no Buffer.
 func (d *Delta) Clone() *Delta {
 	c := *d
-	c.fx, c.messages, c.used = protocol.Effects{}, nil, 0
+	c.fx, c.scratch = protocol.Effects{}, scratch{}
 	c.delivered, c.fronts = slices.Clone(d.delivered), slices.Clone(d.fronts)
 	c.binding = slices.Clone(d.binding)
 	c.base.Have = slices.Clone(d.base.Have)
@@ -48,7 +48,7 @@ func (r *row) clone() *row {
 		return nil
 	}
 	c := *r
-	c.hears, c.marks = slices.Clone(r.hears), slices.Clone(r.marks)
+	c.hears, c.marks = slices.Clone(r.hears), r.marks.Clone()
 	c.stamps, c.rose = slices.Clone(r.stamps), slices.Clone(r.rose)
 	return &c
 }

@@ -48,6 +48,7 @@ type Delta struct {
 
 	settled clock.Time
 	stable  clock.Time
+	laggard member.ID         // whose row was the first one found to keep stable from rising
 	base    protocol.Snapshot // what is trimmed
 	trimmed int               // bytes trimmed since the journal was told
 	closed  bool
@@ -59,9 +60,8 @@ type Delta struct {
 	tick     bool       // a tick passed since the last flush
 	counts   counts
 
-	fx       protocol.Effects
-	messages []*protocol.Message // reused for the messages of one step
-	used     int                 // how many of them are in use
+	fx      protocol.Effects
+	scratch scratch
 }
 
 type counts struct{ refused, copies, appends uint64 }
@@ -80,11 +80,12 @@ func NewMutant(cfg Config, broken mutant.Mutant) *Delta {
 		cfg: cfg, mutant: broken,
 		streams: make([]stream, cfg.Members), rows: make([]*row, cfg.Members), links: make([]link, cfg.Members),
 		binding: make(member.Binding, cfg.Members), base: protocol.Snapshot{Have: make([]uint64, cfg.Members)},
-		mine: newRow(cfg.Members), contact: cfg.Members == 1,
+		mine: newRow(cfg.Members, cfg.Identity), contact: cfg.Members == 1,
 		delivered: make([]uint64, cfg.Members), fronts: make([]uint64, cfg.Members),
 	}
-	d.mine.identity, d.mine.version, d.mine.meta = cfg.Identity, cfg.Life<<32, 1
-	d.changes = 1
+	d.mine.version = cfg.Life << 32
+	d.mine.noteChanges()
+	d.setMeta(d.mine)
 	d.rows[cfg.Self] = d.mine
 	for i := range d.links {
 		d.links[i] = newLink(member.ID(i), cfg)
@@ -121,7 +122,7 @@ func (d *Delta) Step(e protocol.Event) protocol.Effects {
 
 func (d *Delta) begin(now time.Duration) {
 	d.now = max(d.now, now)
-	d.used = 0
+	d.scratch.begin()
 	d.fx = protocol.Effects{
 		Append: d.fx.Append[:0], Send: d.fx.Send[:0], Deliver: d.fx.Deliver[:0], Release: d.fx.Release[:0],
 	}
@@ -156,7 +157,7 @@ func (d *Delta) recover(r *protocol.Recovered) {
 
 // replay takes up a batch of an earlier life.
 func (d *Delta) replay(b protocol.Batch) {
-	if !d.binding.Bind(b.Origin, b.Identity) || b.Seq != d.mine.marks[b.Origin].Have+1 {
+	if !d.binding.Bind(b.Origin, b.Identity) || b.Seq != d.mine.mark(b.Origin).Have+1 {
 		return
 	}
 	if d.mutant != mutant.ClockResetOnRestart {
@@ -193,11 +194,10 @@ func (d *Delta) adoptBase(base *protocol.Snapshot) {
 
 // raise joins a mark into the own row.
 func (d *Delta) raise(stream member.ID, mark clock.Mark) {
-	m := &d.mine.marks[stream]
-	if joined := m.Merge(mark); joined != *m {
-		*m = joined
-		d.changes++
-		d.mine.stamps[stream], d.published = d.changes, d.changes
+	before := d.mine.mark(stream)
+	if joined := before.Merge(mark); joined != before {
+		d.set(d.mine, stream, joined)
+		d.published = d.changes
 	}
 }
 

@@ -56,8 +56,9 @@ type link struct {
 	progressed   time.Duration // last acknowledgement, or sending after none was outstanding
 	lost         []span
 
-	sent     []horizon       // per stream: what was sent or is known to be held
-	lease    []time.Duration // per stream: until when it is relayed to the peer
+	own      horizon         // of the own stream: what was sent or is known to be held
+	sent     []horizon       // per other stream; nil as long as none is relayed
+	lease    []time.Duration // per stream: until when it is relayed to the peer; nil likewise
 	leased   []member.ID     // the streams with a lease
 	pushes   uint            // pushes without an answer
 	pushedAt []time.Duration // per stream; nil as long as nothing is pushed
@@ -72,12 +73,6 @@ type link struct {
 	snapshotAt        time.Duration
 
 	confirmed confirmation
-}
-
-// horizon is how far a stream was sent to a peer.
-type horizon struct {
-	have   uint64 // entries
-	number uint64 // of the next batch in the log
 }
 
 // span is a range of entries of one stream.
@@ -103,7 +98,6 @@ type flight struct {
 func newLink(peer member.ID, cfg Config) link {
 	return link{
 		peer: peer, up: cfg.Datagram && peer != cfg.Self, outSession: cfg.Life<<32 | uint64(cfg.Identity)&(1<<31-1), window: min(windowBytesFirst, cfg.WindowBytesMax),
-		sent: make([]horizon, cfg.Members), lease: make([]time.Duration, cfg.Members),
 		flights: queue[flight]{first: 1, end: 1},
 	}
 }
@@ -141,7 +135,7 @@ func (d *Delta) rewind(l *link) {
 	l.flights.restart(l.flights.end)
 	l.inFlight, l.backoff = 0, 0
 	l.lost = l.lost[:0]
-	clear(l.sent)
+	l.unsendAll()
 	clear(l.relayed)
 	l.progressed = d.now
 }
@@ -170,13 +164,11 @@ func (d *Delta) tieRow(l *link) {
 		l.row = nil
 	case l.identity == d.binding[l.peer]:
 		if d.rows[l.peer] == nil {
-			d.rows[l.peer] = newRow(d.cfg.Members)
-			d.rows[l.peer].identity = l.identity
+			d.rows[l.peer] = newRow(d.cfg.Members, l.identity)
 		}
 		l.row = d.rows[l.peer]
 	case l.row == nil || l.row.identity != l.identity:
-		l.row = newRow(d.cfg.Members)
-		l.row.identity = l.identity
+		l.row = newRow(d.cfg.Members, l.identity)
 	}
 }
 
@@ -198,7 +190,7 @@ func (d *Delta) silenceMax(l *link) time.Duration {
 func (d *Delta) known(l *link, stream member.ID) uint64 {
 	have := uint64(0)
 	if l.row != nil {
-		have = l.row.marks[stream].Have
+		have = l.row.mark(stream).Have
 	}
 	if d.agreed && d.boundTo(l) {
 		have = max(have, d.streams[stream].base) // trimmed means held by all
@@ -366,7 +358,7 @@ func (d *Delta) onTimeout(l *link) {
 	case l.flights.len() > 0 && !l.reliable:
 		d.loseOld(l, timeout)
 	case l.flights.len() == 0 && len(l.lost) == 0 && d.lacks(l):
-		clear(l.sent)
+		l.unsendAll()
 	default:
 		return
 	}
@@ -394,7 +386,7 @@ func (d *Delta) lacks(l *link) bool {
 			return true
 		}
 	}
-	return false
+	return l.own.have > d.known(l, d.cfg.Self)
 }
 
 // overtaken takes flights as arrived when the peer's row, which may have come

@@ -84,7 +84,8 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 func (d *Delta) returned(l *link) {
 	l.backoff, l.confirmed.since = 0, 0
 	for stream := range l.pushedAt {
-		l.lease[stream], l.pushedAt[stream] = 0, d.now
+		l.endLease(member.ID(stream))
+		l.pushedAt[stream] = d.now
 	}
 	d.endLeases(l)
 	if !l.everHeard {
@@ -97,9 +98,9 @@ func (d *Delta) returned(l *link) {
 // it had kept beyond a gap: that was acknowledged, but is not durable.
 func (d *Delta) restarted(l *link) {
 	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
-	for j := range l.sent {
+	for j := range d.streams {
 		s := &d.streams[j]
-		end := min(l.sent[j].number, s.log.end)
+		end := min(d.sentTo(l, member.ID(j)).number, s.log.end)
 		for number := s.find(d.known(l, member.ID(j))); number < end; number++ {
 			if b := s.log.at(number); !l.flies(b) && !l.waits(b) {
 				l.again(span{member.ID(j), b.Seq, b.Last()})
@@ -173,6 +174,7 @@ func (d *Delta) adoptBinding(binding member.Binding) {
 	}
 	d.publishBinding()
 	d.settleBinding()
+	d.mine.newest = d.changes
 	for j := range d.mine.stamps {
 		d.mine.stamps[j] = d.changes // what was told before did not count: tell it again
 	}
@@ -243,14 +245,12 @@ func (d *Delta) discard(place member.ID) {
 	d.fx.Release = append(d.fx.Release, s.ahead...)
 	d.streams[place] = stream{}
 	d.delivered[place], d.fronts[place] = 0, 0
-	d.mine.marks[place] = clock.Mark{}
-	d.changes++
-	d.mine.stamps[place] = d.changes
+	d.set(d.mine, place, clock.Mark{})
 	for i := range d.links {
-		d.links[i].sent[place] = horizon{}
+		d.unsend(&d.links[i], place)
 		for _, r := range []*row{d.links[i].row, d.rows[i]} {
 			if r != nil {
-				r.marks[place] = clock.Mark{}
+				r.marks.Set(int(place), clock.Mark{})
 			}
 		}
 	}
@@ -279,8 +279,7 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 	if r.Version > target.version {
 		target.version, target.binding = r.Version, r.Binding
 		target.hears.CopyFrom(r.Hears)
-		d.changes++
-		target.meta = d.changes
+		d.setMeta(target)
 	}
 	guest := r.Identity != d.binding[r.Member]
 	for _, mark := range r.Marks {
@@ -323,8 +322,7 @@ func (d *Delta) boundRow(r *protocol.Row) *row {
 		return nil
 	}
 	if d.rows[r.Member] == nil {
-		d.rows[r.Member] = newRow(d.cfg.Members)
-		d.rows[r.Member].identity = r.Identity
+		d.rows[r.Member] = newRow(d.cfg.Members, r.Identity)
 	}
 	return d.rows[r.Member]
 }
@@ -338,18 +336,15 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 		d.counts.refused++
 		return
 	}
-	known := &target.marks[mark.Stream]
+	known := target.mark(mark.Stream)
 	joined := known.Merge(mark.Mark)
 	if d.mutant == mutant.MergeWithoutMax {
 		joined = mark.Mark
 	}
-	if joined == *known {
+	if joined == known {
 		return
 	}
-	*known = joined
-	d.changes++
-	target.stamps[mark.Stream] = d.changes
-	target.rose[mark.Stream] = d.now
+	d.rises(target, mark.Stream, joined)
 	if finite && d.mutant != mutant.ClockMergeOmitted {
 		d.clock.Merge(mark.Promise)
 		d.reserve()
@@ -359,7 +354,7 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 	}
 	s := &d.streams[mark.Stream]
 	switch {
-	case joined.Have > d.mine.marks[mark.Stream].Have && d.mutant != mutant.PromiseWithoutPrefix:
+	case joined.Have > d.mine.mark(mark.Stream).Have && d.mutant != mutant.PromiseWithoutPrefix:
 		s.waiting = true
 		if s.missed == 0 {
 			s.missed = max(d.now, 1)

@@ -72,8 +72,8 @@ func (d *Delta) updateHears() {
 // publishMeta makes a new version of the own row: binding or hears changed.
 func (d *Delta) publishMeta() {
 	d.mine.version++
-	d.changes++
-	d.mine.meta, d.published = d.changes, d.changes
+	d.setMeta(d.mine)
+	d.published = d.changes
 }
 
 // seek asks one peer to relay a stream that others are known to have more of
@@ -123,7 +123,7 @@ func (d *Delta) rotate(stream member.ID) {
 		if l.peer == d.cfg.Self || !l.up || !d.hears(l) || l.row == nil {
 			continue
 		}
-		if l.row.marks[stream].Have > d.mine.marks[stream].Have {
+		if l.row.mark(stream).Have > d.mine.mark(stream).Have {
 			d.askFor(stream, l.peer, false)
 			return
 		}
@@ -142,7 +142,7 @@ func (d *Delta) onPull(l *link, p protocol.Pull) {
 		return
 	}
 	if p.Cancel {
-		l.lease[p.Stream] = 0
+		l.endLease(p.Stream)
 		d.endLeases(l)
 		return
 	}
@@ -151,6 +151,9 @@ func (d *Delta) onPull(l *link, p protocol.Pull) {
 
 // relay sends a stream to a peer for a while.
 func (d *Delta) relay(l *link, stream member.ID, length time.Duration) {
+	if l.lease == nil {
+		l.lease = make([]time.Duration, d.cfg.Members)
+	}
 	if l.lease[stream] <= d.now {
 		l.leased = append(l.leased, stream)
 	}
@@ -184,23 +187,24 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 	if l.pushedAt == nil {
 		l.pushedAt = make([]time.Duration, d.cfg.Members)
 	}
+	l.row.noteRises()
 	wait := min(quiet<<min(l.pushes, 10), timeoutMax)
 	for j := range d.streams {
 		stream := member.ID(j)
 		if stream == l.peer && d.boundTo(l) || d.writes(stream) {
 			continue
 		}
-		rose, pushed := l.row.rose[j], l.pushedAt[j]
+		rose, pushed, lease := l.row.roseAt(j), l.pushedAt[j], l.leasedUntil(stream)
 		switch {
-		case d.known(l, stream) >= d.mine.marks[j].Have:
+		case d.known(l, stream) >= d.mine.mark(stream).Have:
 			if rose > pushed {
 				l.pushes = 0
 			}
 			l.pushedAt[j] = d.now // its turn begins when it lacks something
 			continue
-		case l.lease[j] > d.now && rose > pushed:
+		case lease > d.now && rose > pushed:
 			l.pushes = 0
-		case l.lease[j] <= d.now && d.now-max(rose, pushed) >= wait+d.turn(l, stream, quiet):
+		case lease <= d.now && d.now-max(rose, pushed) >= wait+d.turn(l, stream, quiet):
 			l.pushes++
 		default:
 			continue
@@ -219,14 +223,14 @@ func (d *Delta) turn(l *link, stream member.ID, quiet time.Duration) time.Durati
 
 // mustRelay says whether rows of others should go to the peer with this tick.
 func (d *Delta) mustRelay(l *link) bool {
-	if d.now-l.relayedAt < d.quiet() || d.mutant == mutant.NoRelayedRows {
+	if d.hearsAll(l) || d.now-l.relayedAt < d.quiet() || d.mutant == mutant.NoRelayedRows {
 		return false
 	}
 	// What a peer that is not heard has received nobody knows: as long as
 	// anything depends on it, rows go again now and then.
 	again := !d.hears(l) && d.logBytes > 0 && d.now-l.relayedAt >= d.cfg.KeepAlive
 	for k, r := range d.rows {
-		if d.relaysRow(l, member.ID(k)) && (again || d.newest(r) > l.relayedSince(k)) {
+		if d.relaysRow(l, member.ID(k)) && (again || r.newest > l.relayedSince(k)) {
 			return true
 		}
 	}
@@ -241,19 +245,17 @@ func (d *Delta) relaysRow(l *link, of member.ID) bool {
 	return l.row == nil || !l.row.hears.Has(of)
 }
 
+// hearsAll says whether the peer hears everybody, so that it needs no row from
+// here: that is so nearly always, and quickly seen.
+func (d *Delta) hearsAll(l *link) bool {
+	return l.row != nil && d.boundTo(l) && l.row.hears.Len() >= d.cfg.Members-1
+}
+
 func (l *link) relayedSince(of int) uint64 {
 	if l.relayed == nil {
 		return 0
 	}
 	return l.relayed[of]
-}
-
-func (d *Delta) newest(r *row) uint64 {
-	newest := r.meta
-	for _, stamp := range r.stamps {
-		newest = max(newest, stamp)
-	}
-	return newest
 }
 
 // relayRows adds the rows of members that the peer does not hear.
@@ -271,6 +273,7 @@ func (d *Delta) relayRows(l *link, m *protocol.Message) bool {
 			since = 0 // what of it arrives is never known
 		}
 		if d.relaysRow(l, member.ID(k)) && d.addRow(m, r, member.ID(k), since) {
+			r.noteChanges()
 			l.relayed[k] = d.changes
 			added = true
 		}

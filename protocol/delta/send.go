@@ -40,20 +40,29 @@ func (d *Delta) onFlush() {
 // for it.
 func (d *Delta) speak(l *link) {
 	spoken := d.sendSnapshot(l)
-	for {
-		m := d.message()
-		d.fill(l, m)
+	for more := d.mayFill(l); more; {
+		m := d.scratch.message()
+		more = d.fill(l, m)
 		if len(m.Batches) == 0 {
-			d.used--
+			d.scratch.used--
 			break
 		}
 		d.send(l, m)
-		spoken = true
+		spoken, more = true, more || l.full()
 	}
 	if !spoken && d.mustSpeak(l) {
-		d.send(l, d.message())
+		d.send(l, d.scratch.message())
 	}
 }
+
+// mayFill says whether a message to the peer could have batches, which most
+// links have not most of the time.
+func (d *Delta) mayFill(l *link) bool {
+	return l.full() || len(l.lost)+len(l.leased) > 0 || !d.reader && d.unsent(l, d.cfg.Self) != nil
+}
+
+// full says whether the window lets nothing more out.
+func (l *link) full() bool { return l.inFlight > 0 && l.inFlight >= l.window }
 
 func (d *Delta) mustSpeak(l *link) bool {
 	switch {
@@ -76,20 +85,6 @@ func (d *Delta) mustTellEnd(l *link) bool {
 
 func (d *Delta) ended() bool { return d.agreed && d.stable >= clock.Infinity }
 
-// message gives an empty message that lives until the next step.
-func (d *Delta) message() *protocol.Message {
-	if d.used == len(d.messages) {
-		d.messages = append(d.messages, new(protocol.Message))
-	}
-	m := d.messages[d.used]
-	d.used++
-	*m = protocol.Message{
-		Ack: protocol.Ack{Ranges: m.Ack.Ranges[:0]}, Binding: m.Binding[:0],
-		Rows: m.Rows[:0], Pulls: m.Pulls[:0], Batches: m.Batches[:0],
-	}
-	return m
-}
-
 // send completes a message with all that goes with any message, and sends it.
 func (d *Delta) send(l *link, m *protocol.Message) {
 	m.From, m.Identity, m.Session = d.cfg.Self, d.cfg.Identity, l.outSession
@@ -102,7 +97,7 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	m.Pulls = append(m.Pulls, l.pulls...)
 	fresh := d.news(l)
 	d.addRow(m, d.mine, d.cfg.Self, d.rowSince(l))
-	l.rowSent, l.told = d.changes, d.mine.marks[d.cfg.Self].Promise
+	l.rowSent, l.told = d.changes, d.mine.mark(d.cfg.Self).Promise
 	relays := d.tick && d.relayRows(l, m)
 	if len(m.Batches) > 0 || !l.reliable && (fresh || relays) || d.ended() && !l.stableAcked {
 		d.number(l, m, relays)
@@ -120,28 +115,12 @@ func (d *Delta) rowSince(l *link) uint64 {
 }
 
 // addRow adds what changed of a row since a change counter, if anything did.
+// Peers that know the same get the same row, written down once.
 func (d *Delta) addRow(m *protocol.Message, r *row, of member.ID, since uint64) bool {
-	n := len(m.Rows)
-	if n < cap(m.Rows) {
-		m.Rows = m.Rows[:n+1]
-	} else {
-		m.Rows = append(m.Rows, protocol.Row{})
-	}
-	out := &m.Rows[n]
-	*out = protocol.Row{Member: of, Identity: r.identity, Hears: out.Hears[:0], Marks: out.Marks[:0]}
-	if r.meta > since {
-		out.Version, out.Binding = r.version, r.binding
-		out.Hears = append(out.Hears, r.hears...)
-	}
-	for j, stamp := range r.stamps {
-		if stamp > since {
-			out.Marks = append(out.Marks, protocol.StreamMark{Stream: member.ID(j), Mark: r.marks[j]})
-		}
-	}
-	if out.Version == 0 && len(out.Marks) == 0 {
-		m.Rows = m.Rows[:n]
+	if r.newest <= since {
 		return false
 	}
+	m.Rows = append(m.Rows, d.scratch.row(r, of, since))
 	return true
 }
 
@@ -166,8 +145,9 @@ func (d *Delta) number(l *link, m *protocol.Message, relays bool) {
 }
 
 // fill puts batches into a message: lost ones first, then of the own stream
-// and those relayed to the peer the oldest, as far as the window allows.
-func (d *Delta) fill(l *link, m *protocol.Message) {
+// and those relayed to the peer the oldest, as far as the window allows. It
+// says whether there may be more for another message.
+func (d *Delta) fill(l *link, m *protocol.Message) bool {
 	room := min(d.cfg.MessageBytesMax, l.window-l.inFlight)
 	if l.inFlight == 0 {
 		room = max(room, 1) // at least one batch, whatever its size
@@ -178,16 +158,17 @@ func (d *Delta) fill(l *link, m *protocol.Message) {
 			b = d.nextNew(l)
 		}
 		if b == nil {
-			return
+			return false
 		}
 		if size > 0 && size+b.Size() > d.cfg.MessageBytesMax {
-			d.unsend(l, b)
-			return
+			d.takeBack(l, b)
+			return true
 		}
 		size += b.Size()
 		m.Batches = append(m.Batches, *b)
 	}
 	l.blocked = l.blocked || l.window-l.inFlight <= d.cfg.MessageBytesMax
+	return true
 }
 
 // nextLost gives the next batch of what was lost; it leaves the list. What was
@@ -201,7 +182,7 @@ func (d *Delta) nextLost(l *link) *protocol.Batch {
 		switch {
 		case from >= s.last || number >= log.end || log.at(number).Seq > s.last:
 			l.lost = append(l.lost[:i], l.lost[i+1:]...)
-		case !d.writes(s.stream) && l.lease[s.stream] <= d.now:
+		case !d.writes(s.stream) && l.leasedUntil(s.stream) <= d.now:
 			i++
 		default:
 			b := log.at(number)
@@ -226,11 +207,10 @@ func (d *Delta) nextNew(l *link) *protocol.Batch {
 		}
 	}
 	if best != nil {
-		h := &l.sent[best.Origin]
+		h := d.horizon(l, best.Origin)
 		h.have, h.number = best.Last(), h.number+1
 		if d.mutant == mutant.SentUsedAsKnown && l.row != nil {
-			l.row.marks[best.Origin].Have = max(l.row.marks[best.Origin].Have, best.Last())
-			l.row.marks[best.Origin].Promise = max(l.row.marks[best.Origin].Promise, best.Time)
+			l.row.marks.Set(int(best.Origin), l.row.mark(best.Origin).Merge(clock.Mark{Have: best.Last(), Promise: best.Time}))
 		}
 	}
 	return best
@@ -238,14 +218,14 @@ func (d *Delta) nextNew(l *link) *protocol.Batch {
 
 // unsent gives the next batch of a stream for the peer, nil if there is none.
 func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
-	s, h := &d.streams[stream], &l.sent[stream]
+	s, h := &d.streams[stream], d.horizon(l, stream)
 	known := d.known(l, stream)
 	if max(known, h.have) < s.base {
 		return nil // a snapshot comes first: beyond the gap before it, this would fill the buffer
 	}
 	if known > h.have || h.number < s.log.first {
 		// Of what the peer has and this member lacks, nothing goes back to it later.
-		h.have = max(h.have, s.base, min(known, d.mine.marks[stream].Have))
+		h.have = max(h.have, s.base, min(known, d.mine.mark(stream).Have))
 		h.number = s.find(h.have)
 	}
 	if h.number >= s.log.end || h.number < s.recovered && !l.met && d.now < d.cfg.FirstContactWait {
@@ -254,15 +234,15 @@ func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 	return s.log.at(h.number)
 }
 
-// unsend takes back a batch that does not fit into the message after all.
-func (d *Delta) unsend(l *link, b *protocol.Batch) {
+// takeBack takes back a batch that does not fit into the message after all.
+func (d *Delta) takeBack(l *link, b *protocol.Batch) {
 	for i := range l.lost {
 		if s := &l.lost[i]; s.stream == b.Origin && s.first == b.Last()+1 {
 			s.first = b.Seq
 			return
 		}
 	}
-	h := &l.sent[b.Origin]
+	h := d.horizon(l, b.Origin)
 	h.have, h.number = b.Seq-1, h.number-1
 }
 
@@ -276,7 +256,7 @@ func (d *Delta) sendSnapshot(l *link) bool {
 		return false
 	}
 	l.snapshotAt = max(d.now, 1)
-	m := d.message()
+	m := d.scratch.message()
 	m.Snapshot = &d.base
 	if d.mutant == mutant.SnapshotAtDeliveredFrontier {
 		m.Snapshot = d.deliveredSnapshot()
@@ -299,7 +279,7 @@ func (d *Delta) lacksBase(l *link) bool {
 func (d *Delta) deliveredSnapshot() *protocol.Snapshot {
 	s := &protocol.Snapshot{Time: d.settled, State: d.base.State, Have: make([]uint64, d.cfg.Members)}
 	for j := range d.streams {
-		s.Have[j] = d.mine.marks[j].Have
+		s.Have[j] = d.mine.mark(member.ID(j)).Have
 	}
 	return s
 }

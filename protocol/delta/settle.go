@@ -36,11 +36,9 @@ func (d *Delta) settle() {
 // deliver hands over what settled up to a time, and gives the time up to which
 // it could.
 func (d *Delta) deliver(horizon clock.Time) clock.Time {
-	for {
-		stream, ok := d.earliest(d.delivered, horizon)
-		if !ok {
-			return horizon
-		}
+	o := &d.scratch.order
+	for d.walk(o, d.delivered, horizon); len(o.heads) > 0; d.advance(o) {
+		stream := o.heads[0].stream
 		b := d.streams[stream].log.at(d.delivered[stream])
 		if !d.survives(b) {
 			return b.Time - 1
@@ -48,6 +46,7 @@ func (d *Delta) deliver(horizon clock.Time) clock.Time {
 		d.fx.Deliver = append(d.fx.Deliver, *b)
 		d.delivered[stream]++
 	}
+	return horizon
 }
 
 // promiseOf is the promise of the own stream at this moment.
@@ -71,7 +70,7 @@ func (d *Delta) survives(b *protocol.Batch) bool {
 		return true
 	}
 	for k, r := range d.rows {
-		if r != nil && member.ID(k) != d.cfg.Self && r.marks[b.Origin].Have >= b.Last() {
+		if r != nil && member.ID(k) != d.cfg.Self && r.mark(b.Origin).Have >= b.Last() {
 			return true
 		}
 	}
@@ -80,29 +79,11 @@ func (d *Delta) survives(b *protocol.Batch) bool {
 
 func (d *Delta) heldByAll(b *protocol.Batch) bool {
 	for _, r := range d.rows {
-		if r == nil || r.marks[b.Origin].Have < b.Last() {
+		if r == nil || r.mark(b.Origin).Have < b.Last() {
 			return false
 		}
 	}
 	return true
-}
-
-// earliest gives the stream whose batch at its cursor comes first in the total
-// order, if its time is not beyond a limit.
-func (d *Delta) earliest(cursors []uint64, limit clock.Time) (member.ID, bool) {
-	best, found := member.ID(0), false
-	for j := range d.streams {
-		log := &d.streams[j].log
-		if cursors[j] == log.end {
-			continue
-		}
-		// At equal times the lower place goes first: the streams come in that order.
-		t := log.at(cursors[j]).Time
-		if t < limit || t == limit && !found || d.mutant == mutant.TieWithoutOrigin && t == limit && member.ID(j) == d.cfg.Self {
-			best, found, limit = member.ID(j), true, t
-		}
-	}
-	return best, found
 }
 
 // trim forgets what is delivered here and held by every member.
@@ -115,12 +96,9 @@ func (d *Delta) trim() {
 	if limit <= d.base.Time || d.cfg.KeepAll {
 		return
 	}
-	for {
-		stream, ok := d.earliest(d.fronts, limit)
-		if !ok {
-			break
-		}
-		d.drop(stream)
+	o := &d.scratch.order
+	for d.walk(o, d.fronts, limit); len(o.heads) > 0; d.advance(o) {
+		d.drop(o.heads[0].stream)
 	}
 	d.base.Time = limit
 	if d.cfg.Durable && d.trimmed >= d.cfg.TrimNoticeBytes {
@@ -128,19 +106,40 @@ func (d *Delta) trim() {
 	}
 }
 
-// lowest gives the time up to which the rows show that all hold everything.
+// lowest gives the time up to which the rows show that all hold everything,
+// or any time that is known to be stable if it is not later than that. The row
+// that was behind the last time mostly still is: then one look is enough.
 func (d *Delta) lowest() clock.Time {
+	if d.behind(d.laggard) {
+		return d.stable
+	}
 	lowest := clock.Infinity
 	for k, r := range d.rows {
 		switch {
-		case d.mutant == mutant.TrimByPartialMinimum && (r == nil || member.ID(k) != d.cfg.Self && !d.hears(&d.links[k])):
+		case d.ignores(member.ID(k)):
 			continue
-		case r == nil:
-			return 0
+		case d.behind(member.ID(k)):
+			d.laggard = member.ID(k)
+			return d.stable
 		}
 		lowest = min(lowest, r.marks.Horizon())
 	}
 	return lowest
+}
+
+// behind says whether a member's row shows nothing to be stable that is not
+// known to be.
+func (d *Delta) behind(k member.ID) bool {
+	return !d.ignores(k) && (d.rows[k] == nil || d.rows[k].marks.Horizon() <= d.stable)
+}
+
+// ignores says whether a mutant takes a member for one that does not count.
+func (d *Delta) ignores(k member.ID) bool {
+	return d.mutant == mutant.TrimByPartialMinimum && d.absent(k)
+}
+
+func (d *Delta) absent(k member.ID) bool {
+	return d.rows[k] == nil || k != d.cfg.Self && !d.hears(&d.links[k])
 }
 
 func (d *Delta) drop(stream member.ID) {
@@ -187,10 +186,10 @@ func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
 // Tentative gives what is held but not delivered yet, in order.
 func (d *Delta) Tentative() iter.Seq[*protocol.Batch] {
 	return func(yield func(*protocol.Batch) bool) {
-		cursors := slices.Clone(d.delivered)
-		for {
-			stream, ok := d.earliest(cursors, clock.Infinity)
-			if !ok || !yield(d.streams[stream].log.at(cursors[stream])) {
+		cursors, o := slices.Clone(d.delivered), new(order)
+		for d.walk(o, cursors, clock.Infinity); len(o.heads) > 0; d.advance(o) {
+			stream := o.heads[0].stream
+			if !yield(d.streams[stream].log.at(cursors[stream])) {
 				return
 			}
 			cursors[stream]++

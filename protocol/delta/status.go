@@ -13,13 +13,13 @@ func (d *Delta) Status() protocol.Status {
 	s := protocol.Status{
 		Self: d.cfg.Self, Horizon: d.mine.marks.Horizon(), Settled: d.settled, Stable: d.stable,
 		Agreed: d.agreed, Reader: d.reader, LogBytes: d.logBytes,
-		Held: slices.Clone(d.mine.marks), Trimmed: slices.Clone(d.base.Have),
+		Held: d.mine.marks.Vector(), Trimmed: slices.Clone(d.base.Have),
 		Known: make([]clock.Vector, d.cfg.Members), Heard: make([]bool, d.cfg.Members),
 		Refused: d.counts.refused, CopiesIn: d.counts.copies, AppendsIn: d.counts.appends,
 	}
 	for k, r := range d.rows {
 		if r != nil {
-			s.Known[k] = slices.Clone(r.marks)
+			s.Known[k] = r.marks.Vector()
 		}
 		s.Heard[k] = member.ID(k) == d.cfg.Self || d.hears(&d.links[k])
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"chatterbox/clock"
-	"chatterbox/member"
 	"chatterbox/protocol"
 )
 
@@ -61,23 +60,4 @@ func (s *stream) unstash(have uint64) (protocol.Batch, bool) {
 	s.ahead = s.ahead[:copy(s.ahead, s.ahead[1:])]
 	s.aheadSize -= b.Size()
 	return b, true
-}
-
-// row is what is known of a member: what it holds, whom it hears, and when
-// that changed here.
-type row struct {
-	identity member.Identity
-	version  uint64
-	binding  uint64
-	hears    member.Set
-	marks    clock.Vector
-	stable   clock.Time // what the member itself reported as stable
-
-	stamps []uint64        // per mark: the change counter when it last changed here
-	meta   uint64          // the same for version, binding and hears
-	rose   []time.Duration // per mark: when it last rose
-}
-
-func newRow(members int) *row {
-	return &row{marks: make(clock.Vector, members), stamps: make([]uint64, members), rose: make([]time.Duration, members)}
 }

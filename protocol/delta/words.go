@@ -62,8 +62,10 @@ func (r *row) appendState(w *state.Words, ranks ranks) {
 	}
 	state.PutAll(w, []uint64{uint64(r.identity), r.version, r.binding, uint64(r.stable), ranks.of(r.meta)})
 	w.Set(r.hears)
-	w.Vector(r.marks)
+	w.Vector(r.marks.Vector())
+	state.Put(w, ranks.of(r.newest))
 	ranks.put(w, r.stamps)
+	state.Put(w, r.risen)
 	state.PutAll(w, r.rose)
 }
 
@@ -91,9 +93,10 @@ func (l *link) appendState(w *state.Words, ranks ranks) {
 		state.Put(w, p.Stream)
 		w.Flags(p.Cancel)
 	}
+	state.PutAll(w, []uint64{l.own.have, l.own.number})
+	state.Put(w, len(l.sent))
 	for _, h := range l.sent {
-		state.Put(w, h.have)
-		state.Put(w, h.number)
+		state.PutAll(w, []uint64{h.have, h.number})
 	}
 	appendSpans(w, l.lost)
 	l.confirmed.appendState(w)
@@ -151,7 +154,7 @@ func (r *row) stampsIn(all ranks) ranks {
 	if r == nil {
 		return all
 	}
-	return append(append(all, r.meta), r.stamps...)
+	return append(append(all, r.meta, r.newest), r.stamps...)
 }
 
 // of gives the rank of a stamp.

@@ -101,8 +101,10 @@ func excusedFromWords(protocol string) []string {
 	}
 	return []string{
 		"Delta.cfg", "Delta.mutant", // the same for the whole search
-		"Delta.fx", "Delta.messages", "Delta.used", // empty between two steps
-		"Delta.counts",        // for people
+		"Delta.fx", "Delta.scratch", // empty between two steps
+		"Delta.counts",                                                                                            // for people
+		"Delta.laggard", "Delta.rows[].marks.lowest", "Delta.mine.marks.lowest", "Delta.links[].row.marks.lowest", // where to look first
+		"Delta.rows[].marks.narrow", "Delta.mine.marks.narrow", "Delta.links[].row.marks.narrow", // only large clusters have them
 		"Delta.links[].peer",  // its own index
 		"Delta.links[].pulls", // asked for at each flush: empty between two
 		"Delta.streams[].log.ring[].Buffer", "Delta.streams[].ahead[].Buffer",

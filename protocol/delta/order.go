@@ -1,0 +1,91 @@
+package delta
+
+import (
+	"chatterbox/clock"
+	"chatterbox/member"
+	"chatterbox/protocol/mutant"
+)
+
+// order walks through the batches of all streams in the total order: a heap of
+// the streams that have a next batch within a limit, the one with the earliest
+// batch first. A batch costs time in proportion to the logarithm of those.
+type order struct {
+	heads   []head
+	cursors []uint64   // of each stream the number in its log of the next batch
+	limit   clock.Time // batches after it do not count
+}
+
+// head is a stream, the time of its next batch, and which stream goes first
+// where times are equal.
+type head struct {
+	time   clock.Time
+	rank   uint32
+	stream member.ID
+}
+
+// walk begins a walk from where the cursors are up to a time.
+func (d *Delta) walk(o *order, cursors []uint64, limit clock.Time) {
+	o.heads, o.cursors, o.limit = o.heads[:0], cursors, limit
+	for j := range d.streams {
+		if time, ok := d.upcoming(o, member.ID(j)); ok {
+			o.heads = append(o.heads, head{time, d.rank(member.ID(j)), member.ID(j)})
+		}
+	}
+	for i := len(o.heads)/2 - 1; i >= 0; i-- {
+		o.sink(i)
+	}
+}
+
+// rank is lower for streams that go first: those of lower places.
+func (d *Delta) rank(stream member.ID) uint32 {
+	if d.mutant == mutant.TieWithoutOrigin && stream == d.cfg.Self {
+		return 0
+	}
+	return 1 + uint32(stream)
+}
+
+// upcoming gives the time of the next batch of a stream, if it counts.
+func (d *Delta) upcoming(o *order, stream member.ID) (clock.Time, bool) {
+	log := &d.streams[stream].log
+	if o.cursors[stream] == log.end {
+		return 0, false
+	}
+	time := log.at(o.cursors[stream]).Time
+	return time, time <= o.limit
+}
+
+// advance takes note that the cursor of the stream that came first was moved on.
+func (d *Delta) advance(o *order) {
+	stream := o.heads[0].stream
+	if time, ok := d.upcoming(o, stream); ok {
+		o.heads[0].time = time
+	} else {
+		last := len(o.heads) - 1
+		o.heads[0] = o.heads[last]
+		o.heads = o.heads[:last]
+	}
+	if len(o.heads) > 1 {
+		o.sink(0)
+	}
+}
+
+func (o *order) sink(i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child < min(2*i+3, len(o.heads)); child++ {
+			if o.heads[child].before(o.heads[least]) {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		o.heads[i], o.heads[least] = o.heads[least], o.heads[i]
+		i = least
+	}
+}
+
+// before orders by time, then by rank.
+func (h head) before(other head) bool {
+	return h.time < other.time || h.time == other.time && h.rank < other.rank
+}

@@ -1,0 +1,67 @@
+package delta
+
+import (
+	"chatterbox/member"
+	"chatterbox/protocol"
+)
+
+// scratch is memory that is used anew in each step. Between two steps nothing
+// in it counts.
+type scratch struct {
+	messages []*protocol.Message
+	used     int // of messages
+	tellings []telling
+	told     int // of tellings
+	order    order
+}
+
+// telling is a row as differences: what changed of it since a change counter.
+type telling struct {
+	of           *row
+	since, until uint64
+	row          protocol.Row
+}
+
+// begin makes all memory free for the next step.
+func (s *scratch) begin() { s.used, s.told = 0, 0 }
+
+// message gives an empty message that lives until the next step.
+func (s *scratch) message() *protocol.Message {
+	if s.used == len(s.messages) {
+		s.messages = append(s.messages, new(protocol.Message))
+	}
+	m := s.messages[s.used]
+	s.used++
+	*m = protocol.Message{
+		Ack: protocol.Ack{Ranges: m.Ack.Ranges[:0]}, Binding: m.Binding[:0],
+		Rows: m.Rows[:0], Pulls: m.Pulls[:0], Batches: m.Batches[:0],
+	}
+	return m
+}
+
+// row gives what changed of a row since a change counter. Messages share it:
+// nobody writes to it before the next step.
+func (s *scratch) row(r *row, of member.ID, since uint64) protocol.Row {
+	if s.told > 0 {
+		if t := &s.tellings[s.told-1]; t.of == r && t.since == since && t.until == r.newest {
+			return t.row
+		}
+	}
+	if s.told == len(s.tellings) {
+		s.tellings = append(s.tellings, telling{})
+	}
+	t := &s.tellings[s.told]
+	s.told++
+	t.of, t.since, t.until = r, since, r.newest
+	t.row = protocol.Row{Member: of, Identity: r.identity, Hears: t.row.Hears[:0], Marks: t.row.Marks[:0]}
+	if r.meta > since {
+		t.row.Version, t.row.Binding = r.version, r.binding
+		t.row.Hears = append(t.row.Hears, r.hears...)
+	}
+	for stream := range r.marks.Len() {
+		if r.stamp(stream) > since {
+			t.row.Marks = append(t.row.Marks, protocol.StreamMark{Stream: member.ID(stream), Mark: r.marks.At(stream)})
+		}
+	}
+	return t.row
+}

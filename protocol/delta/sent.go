@@ -1,0 +1,62 @@
+package delta
+
+import (
+	"time"
+
+	"chatterbox/member"
+)
+
+// horizon is how far a stream was sent to a peer.
+type horizon struct {
+	have   uint64 // entries
+	number uint64 // of the next batch in the log
+}
+
+// horizon gives how far a stream was sent to a peer, to be moved on.
+func (d *Delta) horizon(l *link, stream member.ID) *horizon {
+	if stream == d.cfg.Self {
+		return &l.own
+	}
+	if l.sent == nil {
+		l.sent = make([]horizon, d.cfg.Members)
+	}
+	return &l.sent[stream]
+}
+
+// sentTo gives how far a stream was sent to a peer.
+func (d *Delta) sentTo(l *link, stream member.ID) horizon {
+	switch {
+	case stream == d.cfg.Self:
+		return l.own
+	case l.sent == nil:
+		return horizon{}
+	}
+	return l.sent[stream]
+}
+
+// unsend forgets how far a stream was sent.
+func (d *Delta) unsend(l *link, stream member.ID) {
+	if stream == d.cfg.Self || l.sent != nil {
+		*d.horizon(l, stream) = horizon{}
+	}
+}
+
+// unsendAll forgets how far all streams were sent.
+func (l *link) unsendAll() {
+	l.own = horizon{}
+	clear(l.sent)
+}
+
+// leasedUntil gives until when a stream is relayed to the peer.
+func (l *link) leasedUntil(stream member.ID) time.Duration {
+	if l.lease == nil {
+		return 0
+	}
+	return l.lease[stream]
+}
+
+func (l *link) endLease(stream member.ID) {
+	if l.lease != nil {
+		l.lease[stream] = 0
+	}
+}
