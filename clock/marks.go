@@ -66,6 +66,25 @@ func (m *Marks) setNarrow(stream int, mark Mark) {
 	m.wide[stream] = mark
 }
 
+// Merge joins a mark into that of a stream. It gives the mark that is there
+// now, and says whether it changed.
+func (m *Marks) Merge(stream int, mark Mark) (joined Mark, changed bool) {
+	before := m.At(stream)
+	joined = before.Merge(mark)
+	if joined == before {
+		return joined, false
+	}
+	if stream == m.lowest && joined.Promise != before.Promise {
+		m.lowest = -1
+	}
+	if m.wide == nil {
+		m.setNarrow(stream, joined)
+	} else {
+		m.wide[stream] = joined
+	}
+	return joined, true
+}
+
 // Horizon gives the lowest promise, as [Vector.Horizon] does. It looks at all
 // marks only when the one that was lowest has changed since the last call.
 func (m *Marks) Horizon() Time {
@@ -78,9 +97,14 @@ func (m *Marks) Horizon() Time {
 // look finds the lowest promise.
 func (m *Marks) look() {
 	m.lowest = 0
-	for stream, lowest := 1, m.At(0).Promise; stream < m.Len(); stream++ {
-		if promise := m.At(stream).Promise; promise < lowest {
-			m.lowest, lowest = stream, promise
+	for stream := range m.wide {
+		if m.wide[stream].Promise < m.wide[m.lowest].Promise {
+			m.lowest = stream
+		}
+	}
+	for stream := range m.narrow {
+		if m.narrow[stream].promise < m.narrow[m.lowest].promise {
+			m.lowest = stream
 		}
 	}
 }

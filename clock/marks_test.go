@@ -25,8 +25,16 @@ func TestMarksAreAVector(t *testing.T) {
 		for range rapid.IntRange(0, 50).Draw(t, "changes") {
 			stream := rapid.IntRange(0, streams-1).Draw(t, "stream")
 			mark := clock.Mark{Have: drawNumber(t, "have"), Promise: clock.Time(drawNumber(t, "promise"))}
-			marks.Set(stream, mark)
-			vector[stream] = mark
+			if rapid.Bool().Draw(t, "merge") {
+				joined, changed := marks.Merge(stream, mark)
+				if want := vector[stream].Merge(mark); joined != want || changed != (want != vector[stream]) {
+					t.Fatalf("merged to %v, %v, want %v", joined, changed, want)
+				}
+				vector[stream] = joined
+			} else {
+				marks.Set(stream, mark)
+				vector[stream] = mark
+			}
 			if rapid.Bool().Draw(t, "ask") {
 				mustEqual(t, &marks, vector)
 			}

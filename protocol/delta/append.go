@@ -114,9 +114,8 @@ func (d *Delta) credit(b *protocol.Batch, from *link) {
 	if from.row == nil {
 		return
 	}
-	if mark := from.row.mark(b.Origin); mark.Have < b.Last() {
-		mark.Have = b.Last()
-		d.set(from.row, b.Origin, mark)
+	if _, changed := from.row.marks.Merge(int(b.Origin), clock.Mark{Have: b.Last()}); changed {
+		d.changed(from.row, b.Origin)
 	}
 }
 
@@ -139,23 +138,25 @@ func (d *Delta) adoptWaiting(stream member.ID) {
 		return
 	}
 	s.waiting = false
+	have := d.mine.mark(stream).Have
 	for k, r := range d.rows {
 		if member.ID(k) == d.cfg.Self {
 			continue
 		}
-		d.adoptPromise(stream, r, member.ID(k) == stream)
+		d.adoptPromise(stream, have, r, member.ID(k) == stream)
 		if l := &d.links[k]; l.row != r {
-			d.adoptPromise(stream, l.row, false) // a life that only reads knows facts too
+			d.adoptPromise(stream, have, l.row, false) // a life that only reads knows facts too
 		}
 	}
 }
 
-// adoptPromise takes a promise whose entries are held, or waits for them on.
-func (d *Delta) adoptPromise(stream member.ID, r *row, ownWord bool) {
+// adoptPromise takes a promise whose entries are among those that are held, or
+// waits for them on.
+func (d *Delta) adoptPromise(stream member.ID, have uint64, r *row, ownWord bool) {
 	if r == nil {
 		return
 	}
-	if mark := r.mark(stream); mark.Have > d.mine.mark(stream).Have || !d.agreed && !ownWord {
+	if mark := r.mark(stream); mark.Have > have || !d.agreed && !ownWord {
 		d.streams[stream].waiting = true
 	} else {
 		d.raise(stream, clock.Mark{Promise: mark.Promise})

@@ -194,9 +194,11 @@ func (d *Delta) adoptBase(base *protocol.Snapshot) {
 
 // raise joins a mark into the own row.
 func (d *Delta) raise(stream member.ID, mark clock.Mark) {
-	before := d.mine.mark(stream)
-	if joined := before.Merge(mark); joined != before {
-		d.set(d.mine, stream, joined)
+	if before := d.mine.mark(stream); before.Have >= mark.Have && before.Promise >= mark.Promise {
+		return // mostly it is known from another member
+	}
+	if _, changed := d.mine.marks.Merge(int(stream), mark); changed {
+		d.changed(d.mine, stream)
 		d.published = d.changes
 	}
 }

@@ -69,23 +69,24 @@ func (d *Delta) advance(o *order) {
 	}
 }
 
+// sink moves a head down to where all below it are later.
 func (o *order) sink(i int) {
-	for {
-		least := i
-		for child := 2*i + 1; child < min(2*i+3, len(o.heads)); child++ {
-			if o.heads[child].before(o.heads[least]) {
-				least = child
-			}
+	heads := o.heads
+	for h := heads[i]; ; {
+		least := 2*i + 1
+		if least+1 < len(heads) && heads[least+1].before(&heads[least]) {
+			least++
 		}
-		if least == i {
+		if least >= len(heads) || !heads[least].before(&h) {
+			heads[i] = h
 			return
 		}
-		o.heads[i], o.heads[least] = o.heads[least], o.heads[i]
+		heads[i] = heads[least]
 		i = least
 	}
 }
 
 // before orders by time, then by rank.
-func (h head) before(other head) bool {
+func (h *head) before(other *head) bool {
 	return h.time < other.time || h.time == other.time && h.rank < other.rank
 }

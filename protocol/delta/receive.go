@@ -245,7 +245,8 @@ func (d *Delta) discard(place member.ID) {
 	d.fx.Release = append(d.fx.Release, s.ahead...)
 	d.streams[place] = stream{}
 	d.delivered[place], d.fronts[place] = 0, 0
-	d.set(d.mine, place, clock.Mark{})
+	d.mine.marks.Set(int(place), clock.Mark{})
+	d.changed(d.mine, place)
 	for i := range d.links {
 		d.unsend(&d.links[i], place)
 		for _, r := range []*row{d.links[i].row, d.rows[i]} {
@@ -336,15 +337,11 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 		d.counts.refused++
 		return
 	}
-	known := target.mark(mark.Stream)
-	joined := known.Merge(mark.Mark)
-	if d.mutant == mutant.MergeWithoutMax {
-		joined = mark.Mark
-	}
-	if joined == known {
+	joined, changed := d.merge(target, mark)
+	if !changed {
 		return
 	}
-	d.rises(target, mark.Stream, joined)
+	d.rose(target, mark.Stream)
 	if finite && d.mutant != mutant.ClockMergeOmitted {
 		d.clock.Merge(mark.Promise)
 		d.reserve()
@@ -364,4 +361,14 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 	default:
 		d.raise(mark.Stream, clock.Mark{Promise: joined.Promise})
 	}
+}
+
+// merge joins a mark into a row.
+func (d *Delta) merge(r *row, mark protocol.StreamMark) (joined clock.Mark, changed bool) {
+	if d.mutant == mutant.MergeWithoutMax {
+		changed = r.mark(mark.Stream) != mark.Mark
+		r.marks.Set(int(mark.Stream), mark.Mark)
+		return mark.Mark, changed
+	}
+	return r.marks.Merge(int(mark.Stream), mark.Mark)
 }

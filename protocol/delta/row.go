@@ -73,9 +73,8 @@ func (r *row) roseAt(stream int) time.Duration {
 	return r.rose[stream]
 }
 
-// set changes a mark of a row, and notes that it did.
-func (d *Delta) set(r *row, stream member.ID, mark clock.Mark) {
-	r.marks.Set(int(stream), mark)
+// changed notes that a mark of a row changed.
+func (d *Delta) changed(r *row, stream member.ID) {
 	d.changes++
 	r.newest = d.changes
 	if r.stamps != nil {
@@ -83,9 +82,9 @@ func (d *Delta) set(r *row, stream member.ID, mark clock.Mark) {
 	}
 }
 
-// rises changes a mark of a row that the member, or somebody for it, told of.
-func (d *Delta) rises(r *row, stream member.ID, mark clock.Mark) {
-	d.set(r, stream, mark)
+// rose notes that a mark of a row rose, as the member, or somebody for it, told.
+func (d *Delta) rose(r *row, stream member.ID) {
+	d.changed(r, stream)
 	r.risen = d.now
 	if r.rose != nil {
 		r.rose[stream] = d.now

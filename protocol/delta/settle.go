@@ -110,36 +110,31 @@ func (d *Delta) trim() {
 // or any time that is known to be stable if it is not later than that. The row
 // that was behind the last time mostly still is: then one look is enough.
 func (d *Delta) lowest() clock.Time {
-	if d.behind(d.laggard) {
+	if d.horizonOf(d.laggard) <= d.stable {
 		return d.stable
 	}
 	lowest := clock.Infinity
-	for k, r := range d.rows {
-		switch {
-		case d.ignores(member.ID(k)):
-			continue
-		case d.behind(member.ID(k)):
+	for k := range d.rows {
+		horizon := d.horizonOf(member.ID(k))
+		if horizon <= d.stable {
 			d.laggard = member.ID(k)
 			return d.stable
 		}
-		lowest = min(lowest, r.marks.Horizon())
+		lowest = min(lowest, horizon)
 	}
 	return lowest
 }
 
-// behind says whether a member's row shows nothing to be stable that is not
-// known to be.
-func (d *Delta) behind(k member.ID) bool {
-	return !d.ignores(k) && (d.rows[k] == nil || d.rows[k].marks.Horizon() <= d.stable)
-}
-
-// ignores says whether a mutant takes a member for one that does not count.
-func (d *Delta) ignores(k member.ID) bool {
-	return d.mutant == mutant.TrimByPartialMinimum && d.absent(k)
-}
-
-func (d *Delta) absent(k member.ID) bool {
-	return d.rows[k] == nil || k != d.cfg.Self && !d.hears(&d.links[k])
+// horizonOf gives the time up to which a member is known to hold everything.
+func (d *Delta) horizonOf(k member.ID) clock.Time {
+	r := d.rows[k]
+	switch {
+	case d.mutant == mutant.TrimByPartialMinimum && (r == nil || k != d.cfg.Self && !d.hears(&d.links[k])):
+		return clock.Infinity
+	case r == nil:
+		return 0
+	}
+	return r.marks.Horizon()
 }
 
 func (d *Delta) drop(stream member.ID) {
