@@ -35,6 +35,12 @@ type Config struct {
 	// KeepAlive is how often a silent member makes itself heard. Default
 	// 100 ms, and 5 ms for each member in larger clusters.
 	KeepAlive time.Duration
+	// Pace is how long a row that no batch carries waits after the last
+	// message to the same peer. Default none up to 8 members, where an entry
+	// settles as soon as it can; then 20 us for each pair of members, and at
+	// most 1 ms for each member: rows of all to all are what a large cluster
+	// could spend all of its time on.
+	Pace time.Duration
 	// MemoryBytesMax bounds the batches in memory. Default 192 MiB. An origin
 	// uses its share of it, so that the batches of all fit at everybody.
 	MemoryBytesMax int
@@ -64,6 +70,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Tick, 10*time.Millisecond)
 	set(&c.FirstContactWait, 500*time.Millisecond)
 	set(&c.KeepAlive, max(100*time.Millisecond, time.Duration(c.Members)*5*time.Millisecond))
+	set(&c.Pace, pace(c.Members))
 	set(&c.MemoryBytesMax, 192<<20)
 	set(&c.WindowBytesMax, 4<<20)
 	set(&c.MessageBytesMax, 64<<10)
@@ -71,6 +78,20 @@ func (c Config) withDefaults() Config {
 	set(&c.AheadBytesMax, c.WindowBytesMax)
 	set(&c.Life, 1)
 	return c
+}
+
+const (
+	paceFrom     = 9                     // members from which on rows are paced
+	paceOfPair   = 20 * time.Microsecond // what two messages cost, and half of the time is for other work
+	paceOfMember = time.Millisecond      // a member sends no more than 1,000 rows a second, to whomever
+)
+
+func pace(members int) time.Duration {
+	if members < paceFrom {
+		return 0
+	}
+	n := time.Duration(members)
+	return min(n*n*paceOfPair, n*paceOfMember)
 }
 
 func set[T int | uint64 | time.Duration](field *T, byDefault T) {

@@ -247,16 +247,16 @@ func (d *Delta) measure(l *link, sample time.Duration, size int) {
 		l.srtt += (sample - l.srtt) / 8
 		l.shortest = min(l.shortest, sample)
 	}
-	most := d.cfg.WindowBytesMax
+	most, calm := d.cfg.WindowBytesMax, max(roundTripCalm, 2*d.cfg.Pace)
 	if l.srtt > 2*l.shortest {
 		most = min(most, windowBytesNear)
 	}
 	switch {
-	case sample-l.shortest > roundTripCalm && d.now-l.windowedAt > sample:
+	case sample-l.shortest > calm && d.now-l.windowedAt > sample:
 		l.window, l.windowedAt = max(windowBytesMin, l.window/2), d.now
 	case l.window > most && d.now-l.windowedAt > sample:
 		l.window, l.windowedAt = max(most, l.window/2), d.now
-	case sample-l.shortest <= roundTripCalm/2 && l.blocked && l.window < most:
+	case sample-l.shortest <= calm/2 && l.blocked && l.window < most:
 		l.window = min(l.window+size, most)
 		l.blocked = false
 	}
@@ -340,7 +340,7 @@ func (d *Delta) timeout(l *link) time.Duration {
 	case !d.hears(l):
 		wait = max(wait, 2*l.detour)
 	case l.srtt > 0:
-		wait = max(l.srtt+4*l.rttvar, 2*d.cfg.Tick)
+		wait = max(l.srtt+4*l.rttvar, 2*d.cfg.Tick+d.cfg.Pace)
 	}
 	return min(wait<<min(l.backoff, 10), timeoutMax)
 }

@@ -65,13 +65,14 @@ func (d *Delta) mayFill(l *link) bool {
 func (l *link) full() bool { return l.inFlight > 0 && l.inFlight >= l.window }
 
 func (d *Delta) mustSpeak(l *link) bool {
+	rested := d.now-l.spoke >= d.cfg.Pace
 	switch {
 	case d.now-l.spoke >= d.cfg.KeepAlive, l.owedSize >= ackBytes, len(l.pulls) > 0:
 		return true
-	case (d.urgent || l.expectant) && d.news(l) && l.owedSize < urgentBytes:
+	case (d.urgent || l.expectant) && rested && d.news(l) && l.owedSize < urgentBytes:
 		return true
 	}
-	return d.tick && (l.owed || d.news(l) || d.mustRelay(l) || d.mustTellEnd(l))
+	return d.tick && (rested && (l.owed || d.news(l) || d.mustRelay(l)) || d.mustTellEnd(l))
 }
 
 // news says whether the own row changed since the peer was told.
