@@ -104,7 +104,7 @@ func (d *Delta) backlogMax(l *link, share int) int {
 	// Who was not measured yet may turn out to be slow.
 	unknown := l.everHeard && c.rate == 0 || !l.everHeard && d.now < d.cfg.FirstContactWait
 	if l.up && (d.hears(l) || !d.cfg.Datagram) || unknown {
-		most = min(most, l.window+aheadOfSend)
+		most = min(most, l.window+min(aheadOfSend, d.shareOfAll()))
 	}
 	return most
 }

@@ -14,6 +14,7 @@ const (
 	windowBytesFirst = 64 << 10               // in flight to a peer that was not measured yet; it doubles with each round trip
 	windowBytesMin   = 16 << 10               // in flight to the slowest peer
 	windowBytesNear  = 512 << 10              // more than that only where distance, not queueing, makes a round trip long
+	windowBytesAll   = 2560 << 10             // nor more than that to all peers together: so much each of them may have to take at once
 	roundTripCalm    = 200 * time.Millisecond // more than that over the shortest round trip means that queues fill: the window halves
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
 	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
@@ -249,7 +250,7 @@ func (d *Delta) measure(l *link, sample time.Duration, size int) {
 	}
 	most, calm := d.cfg.WindowBytesMax, max(roundTripCalm, 2*d.cfg.Pace)
 	if l.srtt > 2*l.shortest {
-		most = min(most, windowBytesNear)
+		most = min(most, windowBytesNear, d.shareOfAll())
 	}
 	switch {
 	case sample-l.shortest > calm && d.now-l.windowedAt > sample:
@@ -261,6 +262,10 @@ func (d *Delta) measure(l *link, sample time.Duration, size int) {
 		l.blocked = false
 	}
 }
+
+// shareOfAll gives the bytes to one peer that go together with as many to each
+// other one.
+func (d *Delta) shareOfAll() int { return max(windowBytesFirst, windowBytesAll/d.cfg.Members) }
 
 func (l *link) popDone() {
 	for l.flights.len() > 0 && l.flights.at(l.flights.first).done {
