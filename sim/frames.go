@@ -22,18 +22,22 @@ type frame struct {
 	copies int // still under way
 }
 
-// Sizes of the buffers for frames, and how many free ones of each are kept.
+// Sizes of the buffers for frames, each four times the one before, and how
+// many bytes of free ones of each size are kept.
 const (
-	frameBytesSmall = 512
-	frameBytesLarge = 16 << 10
-	framesKept      = 256
+	frameBytesLeast = 512
+	frameBytesMost  = 32 << 10 // the next size is that of the longest frame
+	frameBytesKept  = 4 << 20
 )
 
 func newFrames() frames {
-	sizes := []int{frameBytesSmall, frameBytesLarge, wire.FrameBytesMax}
-	f := frames{sizes: sizes}
-	for i, size := range sizes {
-		f.pools = append(f.pools, protocol.NewPool(size, max(1, framesKept>>(5*i))))
+	var f frames
+	for size := frameBytesLeast; size <= frameBytesMost; size *= 4 {
+		f.sizes = append(f.sizes, size)
+	}
+	f.sizes = append(f.sizes, wire.FrameBytesMax)
+	for _, size := range f.sizes {
+		f.pools = append(f.pools, protocol.NewPool(size, max(1, frameBytesKept/size)))
 	}
 	return f
 }

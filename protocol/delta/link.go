@@ -68,6 +68,7 @@ type link struct {
 	rowSent, rowAcked uint64     // the change counter that the peer was told, and acknowledged
 	relayed           []uint64   // the same for relayed rows; nil as long as nothing is relayed
 	relayedAt         time.Duration
+	relayedNext       int // the place to begin with when not all rows fitted
 	pulls             []protocol.Pull
 	spoke             time.Duration // when anything was sent
 	stableAcked       bool          // the peer knows that all is stable for ever

@@ -13,6 +13,8 @@ const (
 	rotateQuiets   = 2  // without progress for so many, somebody else is asked
 	patienceQuiets = 5  // so long an origin that was heard is waited for: it may be slow, or its link come up next
 	pushSlots      = 4  // holders take turns in pushing
+
+	relayedMarksMax = 4096 // of the rows of others in one message; the other rows go with the next one
 )
 
 // pull is this member's request that a peer relay a stream to it.
@@ -223,7 +225,7 @@ func (d *Delta) turn(l *link, stream member.ID, quiet time.Duration) time.Durati
 
 // mustRelay says whether rows of others should go to the peer with this tick.
 func (d *Delta) mustRelay(l *link) bool {
-	if d.hearsAll(l) || d.now-l.relayedAt < d.quiet() || d.mutant == mutant.NoRelayedRows {
+	if d.hearsAll(l) || d.now < d.acquaintedAt() || d.now-l.relayedAt < d.quiet() || d.mutant == mutant.NoRelayedRows {
 		return false
 	}
 	// What a peer that is not heard has received nobody knows: as long as
@@ -251,6 +253,16 @@ func (d *Delta) hearsAll(l *link) bool {
 	return l.row != nil && d.boundTo(l) && l.row.hears.Len() >= d.cfg.Members-1
 }
 
+// acquaintedAt gives until when members of a large cluster have time to hear of
+// each other directly: passing on everybody's row to everybody meanwhile would
+// cost with the fourth power of the members.
+func (d *Delta) acquaintedAt() time.Duration {
+	if d.cfg.Members < detailFrom {
+		return 0
+	}
+	return 2 * d.cfg.KeepAlive
+}
+
 func (l *link) relayedSince(of int) uint64 {
 	if l.relayed == nil {
 		return 0
@@ -266,9 +278,10 @@ func (d *Delta) relayRows(l *link, m *protocol.Message) bool {
 	if l.relayed == nil {
 		l.relayed = make([]uint64, d.cfg.Members)
 	}
-	added := false
-	for k, r := range d.rows {
-		since := l.relayed[k]
+	added, room := false, relayedMarksMax
+	for i := range d.rows {
+		k := (i + l.relayedNext) % len(d.rows)
+		r, since := d.rows[k], l.relayed[k]
 		if !d.hears(l) {
 			since = 0 // what of it arrives is never known
 		}
@@ -276,6 +289,10 @@ func (d *Delta) relayRows(l *link, m *protocol.Message) bool {
 			r.noteChanges()
 			l.relayed[k] = d.changes
 			added = true
+			if room -= len(m.Rows[len(m.Rows)-1].Marks); room <= 0 {
+				l.relayedNext = k + 1
+				break
+			}
 		}
 	}
 	l.relayedAt = d.now

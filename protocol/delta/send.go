@@ -58,7 +58,8 @@ func (d *Delta) speak(l *link) {
 // mayFill says whether a message to the peer could have batches, which most
 // links have not most of the time.
 func (d *Delta) mayFill(l *link) bool {
-	return l.full() || len(l.lost)+len(l.leased) > 0 || !d.reader && d.unsent(l, d.cfg.Self) != nil
+	own := !d.reader && d.streams[d.cfg.Self].log.len() > 0
+	return l.full() || len(l.lost)+len(l.leased) > 0 || own && d.unsent(l, d.cfg.Self) != nil
 }
 
 // full says whether the window lets nothing more out.

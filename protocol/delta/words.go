@@ -79,7 +79,7 @@ func (l *link) appendState(w *state.Words, ranks ranks) {
 		int64(l.heard), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest),
 		int64(l.detour), int64(l.progressed), int64(l.relayedAt), int64(l.spoke), int64(l.snapshotAt),
 	})
-	state.PutAll(w, []int{l.owedSize, l.inFlight, l.window, int(l.backoff), int(l.pushes)})
+	state.PutAll(w, []int{l.owedSize, l.inFlight, l.window, int(l.backoff), int(l.pushes), l.relayedNext})
 	state.PutAll(w, l.lease)
 	state.PutAll(w, l.leased)
 	state.PutAll(w, l.pushedAt)
