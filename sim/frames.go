@@ -22,7 +22,7 @@ type frame struct {
 	copies int // still under way
 }
 
-// Sizes of the buffers for frames, each four times the one before, and how
+// Sizes of the buffers for frames, each twice the one before, and how
 // many bytes of free ones of each size are kept.
 const (
 	frameBytesLeast = 512
@@ -32,7 +32,7 @@ const (
 
 func newFrames() frames {
 	var f frames
-	for size := frameBytesLeast; size <= frameBytesMost; size *= 4 {
+	for size := frameBytesLeast; size <= frameBytesMost; size *= 2 {
 		f.sizes = append(f.sizes, size)
 	}
 	f.sizes = append(f.sizes, wire.FrameBytesMax)

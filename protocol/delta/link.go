@@ -162,7 +162,7 @@ func (d *Delta) forget(l *link, identity member.Identity) {
 // tieRow points the link at the row of the life it speaks with.
 func (d *Delta) tieRow(l *link) {
 	switch {
-	case l.identity == 0:
+	case l.identity == 0 || d.binding[l.peer] == 0: // the place is about to be bound
 		l.row = nil
 	case l.identity == d.binding[l.peer]:
 		if d.rows[l.peer] == nil {

@@ -33,8 +33,7 @@ func (s *scratch) message() *protocol.Message {
 	m := s.messages[s.used]
 	s.used++
 	*m = protocol.Message{
-		Ack: protocol.Ack{Ranges: m.Ack.Ranges[:0]}, Binding: m.Binding[:0],
-		Rows: m.Rows[:0], Pulls: m.Pulls[:0], Batches: m.Batches[:0],
+		Ack: protocol.Ack{Ranges: m.Ack.Ranges[:0]}, Rows: m.Rows[:0], Pulls: m.Pulls[:0], Batches: m.Batches[:0],
 	}
 	return m
 }

@@ -94,7 +94,7 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	m.Ack.Ranges = append(m.Ack.Ranges, l.received...)
 	m.Stable, m.Agreed = d.stable, d.agreed
 	if !l.bindings {
-		m.Binding = append(m.Binding, d.binding...)
+		m.Binding = d.binding // lent, as all of a message is
 	}
 	m.Pulls = append(m.Pulls, l.pulls...)
 	fresh := d.news(l)
