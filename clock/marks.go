@@ -1,45 +1,52 @@
 package clock
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
-// narrowFrom is the number of members from which on marks begin narrow: below,
-// all rows of a member take less than 64 KiB, and nothing is worth saving.
-const narrowFrom = 65
+// smallFrom is the number of members from which on marks begin small: below,
+// all rows of a member take no more than 64 KiB, and nothing is worth saving.
+const smallFrom = 65
 
 // Marks are a vector that knows its horizon, for the rows of a matrix that
 // change at one place at a time and are asked for their horizon all the time.
-// In a large cluster they take half of the memory of a [Vector] as long as all
-// numbers are small. They are made by [NewMarks].
+// In a large cluster they take a quarter of the memory of a [Vector], and later
+// half of it, as long as all numbers are small. They are made by [NewMarks].
 type Marks struct {
-	wide   Vector   // nil: narrow has them
-	narrow []narrow // nil: wide has them
-	lowest int      // the stream of the lowest promise; -1: it is to be looked for
+	// One of the three has them, the others are nil.
+	wide   Vector
+	narrow []small[uint32]
+	tiny   []small[uint16]
+	lowest int // the stream of the lowest promise; -1: it is to be looked for
 }
 
-// narrow is a mark of which both numbers are small.
-type narrow struct{ have, promise uint32 }
-
-// narrowInfinity stands for the promise of a closed stream.
-const narrowInfinity = math.MaxUint32
+// small is a mark of which both numbers are small. The largest promise stands
+// for that of a closed stream.
+type small[T uint16 | uint32] struct{ have, promise T }
 
 // NewMarks makes marks of a number of streams, at least one, all zero.
 func NewMarks(streams int) Marks {
-	if streams >= narrowFrom {
-		return Marks{narrow: make([]narrow, streams)}
+	if streams >= smallFrom {
+		return Marks{tiny: make([]small[uint16], streams)}
 	}
 	return Marks{wide: make(Vector, streams)}
 }
 
 // Len gives the number of streams.
-func (m *Marks) Len() int { return len(m.wide) + len(m.narrow) }
+func (m *Marks) Len() int { return len(m.wide) + len(m.narrow) + len(m.tiny) }
 
 // At gives the mark of a stream.
 func (m *Marks) At(stream int) Mark {
 	if m.wide != nil {
 		return m.wide[stream]
+	}
+	return m.smallAt(stream)
+}
+
+// smallAt is kept out of At, so that At itself is small enough to be inlined.
+//
+//go:noinline
+func (m *Marks) smallAt(stream int) Mark {
+	if m.tiny != nil {
+		return m.tiny[stream].mark()
 	}
 	return m.narrow[stream].mark()
 }
@@ -51,19 +58,30 @@ func (m *Marks) Set(stream int, mark Mark) {
 		m.lowest = -1
 	}
 	if m.wide == nil {
-		m.setNarrow(stream, mark)
+		m.setSmall(stream, mark)
 		return
 	}
 	m.wide[stream] = mark
 }
 
-func (m *Marks) setNarrow(stream int, mark Mark) {
-	if fits(mark) {
-		m.narrow[stream] = narrowed(mark)
+// setSmall changes a mark where it lies if it fits there, and otherwise moves
+// all to where there is more room.
+func (m *Marks) setSmall(stream int, mark Mark) {
+	switch {
+	case m.tiny != nil && put(m.tiny, stream, mark):
 		return
+	case m.tiny != nil:
+		m.narrow = make([]small[uint32], len(m.tiny))
+		for i := range m.tiny {
+			put(m.narrow, i, m.tiny[i].mark())
+		}
+		m.tiny = nil
 	}
-	m.wide, m.narrow = m.Vector(), nil
-	m.wide[stream] = mark
+	if !put(m.narrow, stream, mark) {
+		m.wide = m.Vector()
+		m.narrow = nil
+		m.wide[stream] = mark
+	}
 }
 
 // Merge joins a mark into that of a stream. It gives the mark that is there
@@ -78,7 +96,7 @@ func (m *Marks) Merge(stream int, mark Mark) (joined Mark, changed bool) {
 		m.lowest = -1
 	}
 	if m.wide == nil {
-		m.setNarrow(stream, joined)
+		m.setSmall(stream, joined)
 	} else {
 		m.wide[stream] = joined
 	}
@@ -102,11 +120,7 @@ func (m *Marks) look() {
 			m.lowest = stream
 		}
 	}
-	for stream := range m.narrow {
-		if m.narrow[stream].promise < m.narrow[m.lowest].promise {
-			m.lowest = stream
-		}
-	}
+	m.lowest += lowestOf(m.narrow) + lowestOf(m.tiny)
 }
 
 // Vector gives a copy as a vector.
@@ -120,20 +134,37 @@ func (m *Marks) Vector() Vector {
 
 // Clone gives marks that change by themselves from here on.
 func (m *Marks) Clone() Marks {
-	return Marks{wide: slices.Clone(m.wide), narrow: slices.Clone(m.narrow), lowest: m.lowest}
+	return Marks{wide: slices.Clone(m.wide), narrow: slices.Clone(m.narrow), tiny: slices.Clone(m.tiny), lowest: m.lowest}
 }
 
-func fits(mark Mark) bool {
-	return mark.Have <= math.MaxUint32 && (mark.Promise < narrowInfinity || mark.Promise == Infinity)
-}
-
-func narrowed(mark Mark) narrow {
-	return narrow{uint32(mark.Have), uint32(min(mark.Promise, narrowInfinity))}
-}
-
-func (n narrow) mark() Mark {
-	if n.promise == narrowInfinity {
-		return Mark{Have: uint64(n.have), Promise: Infinity}
+// lowestOf gives the place of the lowest promise, 0 if there is none.
+func lowestOf[T uint16 | uint32](marks []small[T]) int {
+	lowest := 0
+	for i := range marks {
+		if marks[i].promise < marks[lowest].promise {
+			lowest = i
+		}
 	}
-	return Mark{Have: uint64(n.have), Promise: Time(n.promise)}
+	return lowest
+}
+
+// put writes a mark down if it is small enough, and says whether it is.
+func put[T uint16 | uint32](marks []small[T], i int, mark Mark) bool {
+	most := ^T(0)
+	switch {
+	case mark.Have > uint64(most) || mark.Promise >= Time(most) && mark.Promise != Infinity:
+		return false
+	case mark.Promise == Infinity:
+		marks[i] = small[T]{T(mark.Have), most}
+	default:
+		marks[i] = small[T]{T(mark.Have), T(mark.Promise)}
+	}
+	return true
+}
+
+func (s small[T]) mark() Mark {
+	if s.promise == ^T(0) {
+		return Mark{Have: uint64(s.have), Promise: Infinity}
+	}
+	return Mark{Have: uint64(s.have), Promise: Time(s.promise)}
 }

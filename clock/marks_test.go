@@ -9,10 +9,10 @@ import (
 	"chatterbox/clock"
 )
 
-// drawNumber draws numbers on both sides of what a narrow mark can hold.
+// drawNumber draws numbers on both sides of what small marks can hold.
 func drawNumber(t *rapid.T, label string) uint64 {
 	return rapid.OneOf(
-		rapid.Uint64Range(0, 8), rapid.Uint64Range(1<<32-3, 1<<32+3), rapid.Uint64Range(0, uint64(clock.Infinity)), rapid.Just(uint64(clock.Infinity)),
+		rapid.Uint64Range(0, 8), rapid.Uint64Range(0, 8), rapid.Uint64Range(1<<16-3, 1<<16+3), rapid.Uint64Range(1<<32-3, 1<<32+3), rapid.Uint64Range(0, uint64(clock.Infinity)), rapid.Just(uint64(clock.Infinity)),
 	).Draw(t, label)
 }
 
