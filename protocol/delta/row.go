@@ -65,6 +65,17 @@ func (r *row) stamp(stream int) uint64 {
 	return r.stamps[stream]
 }
 
+// changedSince counts the marks that changed since.
+func (r *row) changedSince(since uint64) int {
+	changed := 0
+	for stream := range r.marks.Len() {
+		if r.stamp(stream) > since {
+			changed++
+		}
+	}
+	return changed
+}
+
 // roseAt gives when a mark last rose, or a later time.
 func (r *row) roseAt(stream int) time.Duration {
 	if r.rose == nil {

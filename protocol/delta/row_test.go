@@ -108,6 +108,37 @@ func TestRowsAreWrittenDownOnce(t *testing.T) {
 	}
 }
 
+// TestSharedRowsLackNothing: in a large cluster a peer gets all that changed
+// since it was told, and at most about twice as much, from few rows for all.
+func TestSharedRowsLackNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const members = detailFrom
+		d := New(Config{Members: members, Identity: 1})
+		for range 200 {
+			stream := member.ID(rapid.IntRange(0, members-1).Draw(t, "stream"))
+			d.raise(stream, clock.Mark{Have: d.changes})
+		}
+		for range 50 {
+			since := rapid.Uint64Range(0, d.changes-1).Draw(t, "since")
+			told, needed := map[member.ID]bool{}, 0
+			for _, mark := range d.scratch.row(d.mine, 0, since).Marks {
+				told[mark.Stream] = true
+			}
+			for j := range members {
+				if d.mine.stamp(j) > since {
+					needed++
+					if !told[member.ID(j)] {
+						t.Fatalf("stream %d changed since %d and is not told", j, since)
+					}
+				}
+			}
+			if len(told) > 2*needed+surplusMax {
+				t.Fatalf("%d marks where %d are needed", len(told), needed)
+			}
+		}
+	})
+}
+
 // TestRelayedRowsTakeTurns: a message to a peer that hears nobody has only so
 // many marks of others, and all rows go in the end.
 func TestRelayedRowsTakeTurns(t *testing.T) {

@@ -22,6 +22,20 @@ type telling struct {
 	row          protocol.Row
 }
 
+// surplusMax is how many marks more than it needs, besides as many again, a
+// peer in a large cluster may be told, so that one row serves many peers. They
+// are facts: being told them again does no harm.
+const surplusMax = 16
+
+// serves says whether a telling has what changed since another time, and not
+// much more.
+func (t *telling) serves(since uint64) bool {
+	if t.since == since || t.of.marks.Len() < detailFrom {
+		return t.since == since
+	}
+	return t.since < since && len(t.row.Marks) <= 2*t.of.changedSince(since)+surplusMax
+}
+
 // begin makes all memory free for the next step.
 func (s *scratch) begin() { s.used, s.told = 0, 0 }
 
@@ -41,8 +55,8 @@ func (s *scratch) message() *protocol.Message {
 // row gives what changed of a row since a change counter. Messages share it:
 // nobody writes to it before the next step.
 func (s *scratch) row(r *row, of member.ID, since uint64) protocol.Row {
-	if s.told > 0 {
-		if t := &s.tellings[s.told-1]; t.of == r && t.since == since && t.until == r.newest {
+	for i := range s.tellings[:s.told] {
+		if t := &s.tellings[i]; t.of == r && t.until == r.newest && t.serves(since) {
 			return t.row
 		}
 	}
