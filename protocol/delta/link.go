@@ -298,6 +298,18 @@ func (l *link) lose(f *flight) {
 	}
 }
 
+// unsendAll forgets what was sent of a stream that turns out not to count:
+// what is sent of the one in its place, under the same numbers, is another.
+func (l *link) unsendAll(stream member.ID) {
+	of := func(s span) bool { return s.stream == stream }
+	l.sent[stream] = horizon{}
+	l.lost = slices.DeleteFunc(l.lost, of)
+	for number := l.flights.first; number < l.flights.end; number++ {
+		f := l.flights.at(number)
+		f.spans = slices.DeleteFunc(f.spans, of)
+	}
+}
+
 // again puts a range among those to be sent again, the first entries of a
 // stream first: a receiver whose buffer for what comes after a gap is full can
 // take nothing else.

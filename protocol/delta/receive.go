@@ -247,7 +247,7 @@ func (d *Delta) discard(place member.ID) {
 	d.changes++
 	d.mine.stamps[place] = d.changes
 	for i := range d.links {
-		d.links[i].sent[place] = horizon{}
+		d.links[i].unsendAll(place)
 		for _, r := range []*row{d.links[i].row, d.rows[i]} {
 			if r != nil {
 				r.marks[place] = clock.Mark{}
