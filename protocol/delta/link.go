@@ -36,6 +36,9 @@ type link struct {
 	agreedAs  member.Identity // the life that was heard to know it
 	met       bool            // the peer answered this life, so its row is known in full
 
+	older      clock.Time    // what was there before the link: the peer may have got it from others
+	askedUntil time.Duration // so long its word on that is waited for, unless it met this life
+
 	session   uint64 // of the peer
 	received  ranges // numbers received in it
 	owed      bool   // an acknowledgement is due
@@ -124,6 +127,17 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.rowSent = l.rowAcked
 	l.spoke = d.now - d.cfg.KeepAlive // say who we are with the next flush
 	d.urgent = true
+	d.ask(l)
+}
+
+// ask lets what is there already wait until the peer answers, for it may have
+// all of that, from an earlier life or from others. It may not be able to
+// answer, so the wait has an end.
+func (d *Delta) ask(l *link) {
+	l.met, l.askedUntil = false, d.now+d.cfg.FirstContactWait
+	for j := range d.streams {
+		l.older = max(l.older, d.streams[j].last)
+	}
 }
 
 func (d *Delta) onDown(l *link) {
@@ -298,6 +312,9 @@ func (l *link) lose(f *flight) {
 	}
 }
 
+// asks says whether the peer's answer is waited for.
+func (d *Delta) asks(l *link) bool { return !l.met && d.now < l.askedUntil }
+
 // unsendAll forgets what was sent of a stream that turns out not to count:
 // what is sent of the one in its place, under the same numbers, is another.
 func (l *link) unsendAll(stream member.ID) {
@@ -419,9 +436,17 @@ func (d *Delta) overtaken(l *link) {
 		l.inFlight -= f.size
 		l.progressed, l.backoff = d.now, 0
 		if f.size > 0 && !d.hears(l) {
-			l.detour += (d.now - f.sentAt - l.detour) / 4
+			l.goRound(d.now - f.sentAt)
 		}
 	}
+}
+
+// goRound measures how long a sign of arrival takes through others.
+func (l *link) goRound(sample time.Duration) {
+	if l.detour == 0 {
+		l.detour = sample
+	}
+	l.detour += (sample - l.detour) / 4
 }
 
 // covers says whether the peer is known to hold all that a flight carried. A
@@ -436,11 +461,9 @@ func (d *Delta) covers(l *link, f *flight) bool {
 	return len(f.spans) > 0 || !d.hears(l)
 }
 
-// quiet gives D1: how long nothing must come before others step in.
-func (d *Delta) quiet() time.Duration {
-	longest := time.Duration(0)
-	for i := range d.links {
-		longest = max(longest, d.links[i].srtt)
-	}
-	return max(2*d.cfg.Tick, min(longest, timeoutMax)*3/2)
+// quiet gives D1 for the way to one peer: how long nothing must come of it
+// before others step in. A slow way to somebody else does not count: it would
+// make all detours as slow.
+func (d *Delta) quiet(l *link) time.Duration {
+	return max(2*d.cfg.Tick, min(l.srtt, timeoutMax)*3/2)
 }

@@ -20,6 +20,7 @@ type pull struct {
 	from   member.ID
 	active bool
 	asked  time.Duration
+	vain   uint // members asked before that did not help
 }
 
 // onTick looks after everything that only the passing of time shows.
@@ -28,7 +29,6 @@ func (d *Delta) onTick() {
 	d.contact = d.contact || d.now >= d.cfg.FirstContactWait
 	d.updateHears()
 	d.agree()
-	quiet := d.quiet()
 	for i := range d.links {
 		l := &d.links[i]
 		if l.peer == d.cfg.Self {
@@ -37,21 +37,26 @@ func (d *Delta) onTick() {
 		d.judgeLoss(l)
 		d.onTimeout(l)
 		d.endLeases(l)
-		d.push(l, quiet)
+		d.push(l)
 		if d.mutant == mutant.RewindEachTick {
 			d.rewind(l)
 		}
 	}
 	for j := range d.streams {
 		if !d.writes(member.ID(j)) {
-			d.seek(member.ID(j), quiet)
+			d.seek(member.ID(j))
 		}
 	}
 }
 
 // updateHears publishes whom this member hears, so that others know whose row
-// and streams it needs from them.
+// and streams it needs from them. As long as nobody needs anything, a peer that
+// is heard now and then must not make news each time.
 func (d *Delta) updateHears() {
+	if d.idle() && d.now-d.hearsAt < d.cfg.KeepAlive {
+		return
+	}
+	d.hearsAt = d.now
 	changed := false
 	for i := range d.links {
 		l := &d.links[i]
@@ -69,6 +74,9 @@ func (d *Delta) updateHears() {
 	}
 }
 
+// idle says that everybody holds everything that is known here.
+func (d *Delta) idle() bool { return d.agreed && d.logBytes == 0 }
+
 // publishMeta makes a new version of the own row: binding or hears changed.
 func (d *Delta) publishMeta() {
 	d.mine.version++
@@ -79,9 +87,13 @@ func (d *Delta) publishMeta() {
 // seek asks one peer to relay a stream that others are known to have more of
 // while nothing of it comes; it asks another one when that does not help, and
 // ends the lease when the origin itself is back.
-func (d *Delta) seek(stream member.ID, quiet time.Duration) {
+func (d *Delta) seek(stream member.ID) {
 	s := &d.streams[stream]
 	p := &s.pull
+	if !s.waiting && !p.active {
+		return
+	}
+	quiet := d.quietOf(stream)
 	if p.active && s.direct > p.asked && p.from != stream {
 		d.askFor(stream, p.from, true)
 		p.active = false
@@ -103,6 +115,33 @@ func (d *Delta) seek(stream member.ID, quiet time.Duration) {
 	}
 }
 
+// quietOf gives the quiet time of a stream: that of the peer that was asked, or
+// else of the nearest one that is heard and has more. The origin is one of
+// these; when its own way is the slow one, it need not be waited for.
+func (d *Delta) quietOf(stream member.ID) time.Duration {
+	if p := &d.streams[stream].pull; p.active {
+		return d.quiet(&d.links[p.from])
+	}
+	return d.nearest(stream)
+}
+
+// nearest gives the shortest quiet time of the peers that can be asked for more
+// of a stream; the longest possible if there are none.
+func (d *Delta) nearest(stream member.ID) time.Duration {
+	quiet := timeoutMax * 3 / 2
+	for i := range d.links {
+		if l := &d.links[i]; d.hasMore(l, stream) {
+			quiet = min(quiet, d.quiet(l))
+		}
+	}
+	return quiet
+}
+
+// hasMore says whether a peer can be asked for more of a stream.
+func (d *Delta) hasMore(l *link, stream member.ID) bool {
+	return l.peer != d.cfg.Self && l.up && d.hears(l) && l.row != nil && l.row.marks[stream].Have > d.mine.marks[stream].Have
+}
+
 // silent says whether nothing speaks for waiting until the origin itself comes
 // back: it was never heard, or somebody without its data came to its place.
 func (d *Delta) silent(origin member.ID) bool {
@@ -110,21 +149,21 @@ func (d *Delta) silent(origin member.ID) bool {
 	return origin == d.cfg.Self || !l.everHeard || !d.boundTo(l)
 }
 
-// rotate asks the next peer that has more of a stream.
+// rotate asks the next peer that has more of a stream and is no farther away
+// than the nearest; each time that this does not help it may be twice as far.
 func (d *Delta) rotate(stream member.ID) {
 	p := &d.streams[stream].pull
-	first := (uint64(d.cfg.Self) + uint64(stream)) % uint64(d.cfg.Members)
+	first, vain := (uint64(d.cfg.Self)+uint64(stream))%uint64(d.cfg.Members), uint(0)
 	if p.active {
-		first = uint64(p.from) + 1
+		first, vain = uint64(p.from)+1, p.vain+1
 	}
 	p.active = false
+	farthest := d.nearest(stream) << min(vain, 10)
 	for i := range uint64(d.cfg.Members) {
 		l := &d.links[(first+i)%uint64(d.cfg.Members)]
-		if l.peer == d.cfg.Self || !l.up || !d.hears(l) || l.row == nil {
-			continue
-		}
-		if l.row.marks[stream].Have > d.mine.marks[stream].Have {
+		if d.hasMore(l, stream) && d.quiet(l) <= farthest {
 			d.askFor(stream, l.peer, false)
+			p.vain = vain
 			return
 		}
 	}
@@ -146,7 +185,7 @@ func (d *Delta) onPull(l *link, p protocol.Pull) {
 		d.endLeases(l)
 		return
 	}
-	d.relay(l, p.Stream, leaseQuiets*d.quiet())
+	d.relay(l, p.Stream, leaseQuiets*d.quiet(l))
 }
 
 // relay sends a stream to a peer for a while.
@@ -177,13 +216,14 @@ func (d *Delta) endLeases(l *link) {
 // push sends unasked to a peer that is not heard, whose pulls can therefore
 // not arrive: when its row, known through others, stands still, the holders of
 // what it lacks take turns. Who helps goes on; while nothing helps, it backs off.
-func (d *Delta) push(l *link, quiet time.Duration) {
+func (d *Delta) push(l *link) {
 	if !l.up || d.hears(l) || l.row == nil || d.mutant == mutant.NoPushForOneWayLinks {
 		return
 	}
 	if l.pushedAt == nil {
 		l.pushedAt = make([]time.Duration, d.cfg.Members)
 	}
+	quiet := d.quietRound(l)
 	wait := min(quiet<<min(l.pushes, 10), timeoutMax)
 	for j := range d.streams {
 		stream := member.ID(j)
@@ -192,6 +232,9 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 		}
 		rose, pushed := l.row.rose[j], l.pushedAt[j]
 		switch {
+		case d.asks(l):
+			l.pushedAt[j] = d.now // it may still answer
+			continue
 		case d.known(l, stream) >= d.mine.marks[j].Have:
 			if rose > pushed {
 				l.pushes = 0
@@ -205,9 +248,21 @@ func (d *Delta) push(l *link, quiet time.Duration) {
 		default:
 			continue
 		}
-		d.relay(l, stream, max(leaseQuiets*quiet, 2*l.detour))
+		d.relay(l, stream, max(leaseQuiets*d.quiet(l), 2*l.detour))
 		l.pushedAt[j] = d.now
 	}
+}
+
+// quietRound gives the quiet time for a peer that is not heard: its signs come
+// round through somebody who is, two ways at least.
+func (d *Delta) quietRound(l *link) time.Duration {
+	shortest := timeoutMax
+	for i := range d.links {
+		if via := &d.links[i]; via.peer != d.cfg.Self && d.hears(via) {
+			shortest = min(shortest, d.quiet(via))
+		}
+	}
+	return max(d.quiet(l), l.detour, 2*shortest)
 }
 
 // turn gives how long this holder lets others go first: another time for each
@@ -219,7 +274,11 @@ func (d *Delta) turn(l *link, stream member.ID, quiet time.Duration) time.Durati
 
 // mustRelay says whether rows of others should go to the peer with this tick.
 func (d *Delta) mustRelay(l *link) bool {
-	if d.now-l.relayedAt < d.quiet() || d.mutant == mutant.NoRelayedRows {
+	pace := d.quiet(l)
+	if d.idle() {
+		pace = max(pace, d.cfg.KeepAlive)
+	}
+	if d.now-l.relayedAt < pace || d.mutant == mutant.NoRelayedRows {
 		return false
 	}
 	// What a peer that is not heard has received nobody knows: as long as
@@ -233,12 +292,14 @@ func (d *Delta) mustRelay(l *link) bool {
 	return false
 }
 
-// relaysRow says whether the peer needs a member's row from here.
+// relaysRow says whether the peer needs a member's row from here. A peer that is
+// not heard may say by now that it hears less: that word, too, may have to come
+// round through others that wait for it.
 func (d *Delta) relaysRow(l *link, of member.ID) bool {
 	if of == l.peer && d.boundTo(l) || of == d.cfg.Self && !d.reader || d.rows[of] == nil {
 		return false
 	}
-	return l.row == nil || !l.row.hears.Has(of)
+	return l.row == nil || !d.hears(l) || !l.row.hears.Has(of)
 }
 
 func (l *link) relayedSince(of int) uint64 {

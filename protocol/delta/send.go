@@ -248,10 +248,13 @@ func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 		h.have = max(h.have, s.base, min(known, d.mine.marks[stream].Have))
 		h.number = s.find(h.have)
 	}
-	if h.number >= s.log.end || h.number < s.recovered && !l.met && d.now < d.cfg.FirstContactWait {
-		return nil // what an earlier life kept, the peer may well have: it will tell
+	if h.number >= s.log.end {
+		return nil
 	}
-	return s.log.at(h.number)
+	if b := s.log.at(h.number); b.Time > l.older || !d.asks(l) {
+		return b
+	}
+	return nil // it may well have that: it will tell
 }
 
 // unsend takes back a batch that does not fit into the message after all.
