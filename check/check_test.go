@@ -243,7 +243,6 @@ func TestWhatAllForgotBindsNobody(t *testing.T) {
 	}
 }
 
-
 // TestViolationsAreCountedAndAFewKept of each check.
 func TestViolationsAreCountedAndAFewKept(t *testing.T) {
 	j := check.New(header(), nil)
