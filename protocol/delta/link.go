@@ -18,6 +18,7 @@ const (
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
 	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
 	pastLivesMax     = 16                     // lives of a peer that are told from new ones
+	unmeasuredTicks  = 10                     // so long an answer may take over a way that was not measured yet
 )
 
 // link is the way to one peer and what is known about it: its present life,
@@ -91,14 +92,15 @@ type span struct {
 
 // flight is a numbered message that is not acknowledged yet.
 type flight struct {
-	sentAt time.Duration
-	size   int
-	stamp  uint64 // change counter of the row in it
-	relays bool
-	stable bool // it told that all is stable for ever
-	done   bool // nothing is waited for: acknowledged, overtaken or lost
-	acked  bool // acknowledged
-	spans  []span
+	sentAt  time.Duration
+	session uint64 // of the peer at that time
+	size    int
+	stamp   uint64 // change counter of the row in it
+	relays  bool
+	stable  bool // it told that all is stable for ever
+	done    bool // nothing is waited for: acknowledged, overtaken or lost
+	acked   bool // acknowledged
+	spans   []span
 }
 
 // newLink begins with a session that no other life has: what a late message
@@ -247,7 +249,9 @@ func (d *Delta) arrived(l *link, number uint64) int {
 	l.stableAcked = l.stableAcked || f.stable
 	if number > l.largestAcked {
 		l.largestAcked = number
-		d.measure(l, d.now-f.sentAt, f.size)
+		if d.cfg.Datagram || f.session == l.session { // otherwise the peer had to connect first
+			d.measure(l, d.now-f.sentAt, f.size)
+		}
 	}
 	return 1
 }
@@ -367,7 +371,7 @@ func anyHolds(spans []span, b *protocol.Batch) bool {
 
 // timeout gives how long to wait for any sign that something arrived.
 func (d *Delta) timeout(l *link) time.Duration {
-	wait := 10 * d.cfg.Tick
+	wait := unmeasuredTicks * d.cfg.Tick
 	switch {
 	case !d.hears(l):
 		wait = max(wait, 2*l.detour)
@@ -465,5 +469,13 @@ func (d *Delta) covers(l *link, f *flight) bool {
 // before others step in. A slow way to somebody else does not count: it would
 // make all detours as slow.
 func (d *Delta) quiet(l *link) time.Duration {
+	if l.srtt == 0 {
+		return unmeasuredTicks * d.cfg.Tick
+	}
+	return d.pace(l)
+}
+
+// pace gives how often a peer is told the same kind of news at most.
+func (d *Delta) pace(l *link) time.Duration {
 	return max(2*d.cfg.Tick, min(l.srtt, timeoutMax)*3/2)
 }

@@ -11,8 +11,10 @@ import (
 const (
 	leaseQuiets    = 10 // a pull is a lease for so many times the quiet time
 	rotateQuiets   = 2  // without progress for so many, somebody else is asked
-	patienceQuiets = 5  // so long an origin that was heard is waited for: it may be slow, or its link come up next
+	patienceQuiets = 4  // so much longer an origin that was heard is waited for: it may be slow, or its link come up next
 	pushSlots      = 4  // holders take turns in pushing
+
+	patienceMax = 500 * time.Millisecond // but not longer than that: the nearest holder may be far
 )
 
 // pull is this member's request that a peer relay a stream to it.
@@ -108,9 +110,9 @@ func (d *Delta) seek(stream member.ID) {
 	switch {
 	case p.active && s.came > p.asked && d.now-p.asked >= leaseQuiets*quiet/2:
 		d.askFor(stream, p.from, false)
-	case p.active && d.now-max(p.asked, s.came) >= rotateQuiets*quiet:
+	case p.active && d.now-max(p.asked, s.came) >= min(rotateQuiets*quiet<<min(p.vain, 10), timeoutMax):
 		d.rotate(stream)
-	case !p.active && (still >= patienceQuiets*quiet || still >= quiet && d.silent(stream)):
+	case !p.active && (still >= quiet+min(patienceQuiets*quiet, patienceMax) || still >= quiet && d.silent(stream)):
 		d.rotate(stream)
 	}
 }
@@ -150,10 +152,12 @@ func (d *Delta) silent(origin member.ID) bool {
 }
 
 // rotate asks the next peer that has more of a stream and is no farther away
-// than the nearest; each time that this does not help it may be twice as far.
+// than the nearest. Each time that this does not help it may be twice as far,
+// and gets twice the time: a way that was not measured may be a slow one.
 func (d *Delta) rotate(stream member.ID) {
 	p := &d.streams[stream].pull
 	first, vain := (uint64(d.cfg.Self)+uint64(stream))%uint64(d.cfg.Members), uint(0)
+	before := *p
 	if p.active {
 		first, vain = uint64(p.from)+1, p.vain+1
 	}
@@ -162,6 +166,9 @@ func (d *Delta) rotate(stream member.ID) {
 	for i := range uint64(d.cfg.Members) {
 		l := &d.links[(first+i)%uint64(d.cfg.Members)]
 		if d.hasMore(l, stream) && d.quiet(l) <= farthest {
+			if before.active && before.from != l.peer {
+				d.askFor(stream, before.from, true)
+			}
 			d.askFor(stream, l.peer, false)
 			p.vain = vain
 			return
@@ -259,10 +266,10 @@ func (d *Delta) quietRound(l *link) time.Duration {
 	shortest := timeoutMax
 	for i := range d.links {
 		if via := &d.links[i]; via.peer != d.cfg.Self && d.hears(via) {
-			shortest = min(shortest, d.quiet(via))
+			shortest = min(shortest, d.pace(via))
 		}
 	}
-	return max(d.quiet(l), l.detour, 2*shortest)
+	return max(d.pace(l), l.detour, 2*shortest)
 }
 
 // turn gives how long this holder lets others go first: another time for each
@@ -274,7 +281,7 @@ func (d *Delta) turn(l *link, stream member.ID, quiet time.Duration) time.Durati
 
 // mustRelay says whether rows of others should go to the peer with this tick.
 func (d *Delta) mustRelay(l *link) bool {
-	pace := d.quiet(l)
+	pace := d.pace(l)
 	if d.idle() {
 		pace = max(pace, d.cfg.KeepAlive)
 	}

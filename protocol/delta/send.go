@@ -104,7 +104,7 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	d.addRow(m, d.mine, d.cfg.Self, d.rowSince(l))
 	l.rowSent, l.told = d.changes, d.mine.marks[d.cfg.Self].Promise
 	relays := d.tick && d.relayRows(l, m)
-	if len(m.Batches) > 0 || !l.reliable && (fresh || relays) || d.ended() && !l.stableAcked {
+	if len(m.Batches) > 0 || (!l.reliable || l.srtt == 0) && (fresh || relays) || d.ended() && !l.stableAcked {
 		d.number(l, m, relays)
 	}
 	l.owed, l.owedSize, l.expectant, l.spoke, l.pulls = false, 0, false, d.now, l.pulls[:0]
@@ -152,7 +152,7 @@ func (d *Delta) number(l *link, m *protocol.Message, relays bool) {
 	}
 	m.Number = l.flights.end
 	f := l.flights.push()
-	*f = flight{sentAt: d.now, stamp: d.changes, relays: relays, stable: d.ended(), spans: f.spans[:0]}
+	*f = flight{sentAt: d.now, session: l.session, stamp: d.changes, relays: relays, stable: d.ended(), spans: f.spans[:0]}
 	for i := range m.Batches {
 		b := &m.Batches[i]
 		f.size += b.Size()

@@ -110,7 +110,7 @@ func (c *confirmation) appendState(w *state.Words) {
 }
 
 func (f *flight) appendState(w *state.Words, ranks ranks) {
-	state.PutAll(w, []uint64{uint64(f.sentAt), uint64(f.size), ranks.of(f.stamp)})
+	state.PutAll(w, []uint64{uint64(f.sentAt), f.session, uint64(f.size), ranks.of(f.stamp)})
 	w.Flags(f.relays, f.stable, f.done, f.acked)
 	appendSpans(w, f.spans)
 }
