@@ -382,8 +382,9 @@ func (d *Delta) timeout(l *link) time.Duration {
 }
 
 // onTimeout sends the oldest flight again when nothing was acknowledged for
-// too long; to a peer that is not heard all that is older than the time-out,
-// since only its row, through others, tells what is missing. A rewind is the
+// too long, and with it what only told facts: they go again whole. To a peer
+// that is not heard goes all that is older than the time-out, since only its
+// row, through others, tells what is missing. A rewind is the
 // last resort when all flights are through and the peer still lacks something.
 func (d *Delta) onTimeout(l *link) {
 	timeout := d.timeout(l)
@@ -405,7 +406,7 @@ func (d *Delta) onTimeout(l *link) {
 func (d *Delta) loseOld(l *link, timeout time.Duration) {
 	for number := l.flights.first; number < l.flights.end; number++ {
 		f := l.flights.at(number)
-		if number > l.flights.first && (d.hears(l) || d.now-f.sentAt < timeout) {
+		if number > l.flights.first && (d.hears(l) && len(f.spans) > 0 || d.now-f.sentAt < timeout) {
 			break
 		}
 		if !f.done {
@@ -433,6 +434,9 @@ func (d *Delta) overtaken(l *link) {
 		if f.done {
 			continue
 		}
+		if len(f.spans) == 0 && d.hears(l) {
+			continue // what was only told is acknowledged, or told again
+		}
 		if !d.covers(l, f) {
 			return
 		}
@@ -453,16 +457,16 @@ func (l *link) goRound(sample time.Duration) {
 	l.detour += (sample - l.detour) / 4
 }
 
-// covers says whether the peer is known to hold all that a flight carried. A
-// flight without batches carried only facts; to a peer that is not heard they
-// go whole with every message, so it need not be waited for.
+// covers says whether the peer is known to hold all that a flight carried. One
+// without batches carried only facts, which go whole with every message to a
+// peer that is not heard: it need not be waited for.
 func (d *Delta) covers(l *link, f *flight) bool {
 	for _, s := range f.spans {
 		if d.known(l, s.stream) < s.last {
 			return false
 		}
 	}
-	return len(f.spans) > 0 || !d.hears(l)
+	return true
 }
 
 // quiet gives D1 for the way to one peer: how long nothing must come of it

@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	ackBytes    = 128 << 10 // received without an answer before the next tick
-	urgentBytes = 32 << 10  // received since the last answer: under more load rows ride along
+	ackBytes          = 128 << 10 // received without an answer before the next tick
+	probesOfKeepAlive = 5         // to a peer that is not heard, in the time of one keep-alive
+
+	urgentBytes = 32 << 10 // received since the last answer: under more load rows ride along
 
 	snapshotWaitMin = 100 * time.Millisecond // between two snapshots to the same peer
 )
@@ -57,12 +59,22 @@ func (d *Delta) speak(l *link) {
 
 func (d *Delta) mustSpeak(l *link) bool {
 	switch {
-	case d.now-l.spoke >= d.cfg.KeepAlive, l.owedSize >= ackBytes, len(l.pulls) > 0:
+	case d.now-l.spoke >= d.keepAlive(l), l.owedSize >= ackBytes, len(l.pulls) > 0:
 		return true
 	case (d.urgent || l.expectant) && d.news(l) && l.owedSize < urgentBytes:
 		return true
 	}
 	return d.tick && (l.owed || d.news(l) || d.mustRelay(l) || d.mustTellEnd(l))
+}
+
+// keepAlive gives how long to be silent to a peer at most. One that is not heard
+// is tried more often while anything depends on it: its first answer after a heal
+// is what all else waits for.
+func (d *Delta) keepAlive(l *link) time.Duration {
+	if d.hears(l) || d.idle() {
+		return d.cfg.KeepAlive
+	}
+	return max(2*d.cfg.Tick, d.cfg.KeepAlive/probesOfKeepAlive)
 }
 
 // news says whether the own row changed since the peer was told.
