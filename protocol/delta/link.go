@@ -388,7 +388,7 @@ func (d *Delta) timeout(l *link) time.Duration {
 // last resort when all flights are through and the peer still lacks something.
 func (d *Delta) onTimeout(l *link) {
 	timeout := d.timeout(l)
-	if !l.up || d.now-l.progressed < timeout || d.mutant == mutant.NoRewind {
+	if !l.up || d.now-max(l.progressed, l.oldest()) < timeout || d.mutant == mutant.NoRewind {
 		return
 	}
 	switch {
@@ -401,6 +401,15 @@ func (d *Delta) onTimeout(l *link) {
 	}
 	l.backoff++
 	l.progressed = d.now
+}
+
+// oldest gives when the oldest flight was sent; 0 if there is none. It may be
+// younger than the last progress: those before it may have been given up.
+func (l *link) oldest() time.Duration {
+	if l.flights.len() == 0 {
+		return 0
+	}
+	return l.flights.at(l.flights.first).sentAt
 }
 
 func (d *Delta) loseOld(l *link, timeout time.Duration) {
@@ -467,19 +476,4 @@ func (d *Delta) covers(l *link, f *flight) bool {
 		}
 	}
 	return true
-}
-
-// quiet gives D1 for the way to one peer: how long nothing must come of it
-// before others step in. A slow way to somebody else does not count: it would
-// make all detours as slow.
-func (d *Delta) quiet(l *link) time.Duration {
-	if l.srtt == 0 {
-		return unmeasuredTicks * d.cfg.Tick
-	}
-	return d.pace(l)
-}
-
-// pace gives how often a peer is told the same kind of news at most.
-func (d *Delta) pace(l *link) time.Duration {
-	return max(2*d.cfg.Tick, min(l.srtt, timeoutMax)*3/2)
 }

@@ -117,6 +117,21 @@ func (d *Delta) seek(stream member.ID) {
 	}
 }
 
+// quiet gives D1 for the way to one peer: how long nothing must come of it
+// before others step in. A slow way to somebody else does not count: it would
+// make all detours as slow.
+func (d *Delta) quiet(l *link) time.Duration {
+	if l.srtt == 0 {
+		return unmeasuredTicks * d.cfg.Tick
+	}
+	return d.pace(l)
+}
+
+// pace gives how often a peer is told the same kind of news at most.
+func (d *Delta) pace(l *link) time.Duration {
+	return max(2*d.cfg.Tick, min(l.srtt, timeoutMax)*3/2)
+}
+
 // quietOf gives the quiet time of a stream: that of the peer that was asked, or
 // else of the nearest one that is heard and has more. The origin is one of
 // these; when its own way is the slow one, it need not be waited for.
