@@ -1,7 +1,7 @@
 # One target per need; `make` alone lists them.
 TOOLS = PATH="$$(.ci/tools $(1)):$$PATH"
 
-.PHONY: help build test race fuzz lint format processes bench explore-long demo ci
+.PHONY: help build test race fuzz lint format processes bench measure peers sim-long explore-long demo ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,15 +31,16 @@ bench: ## every benchmark six times into bench.txt, and its summary by benchstat
 	go test -run '^$$' -bench . -benchmem -count 6 ./... | tee bench.txt
 	$(call TOOLS,bench) benchstat bench.txt
 
-bench: ## Go benchmarks of all packages into bench.txt, for benchstat
-	go test -run '^$$' -bench . -benchmem -count 6 ./... | tee bench.txt
-	$(call TOOLS,bench) benchstat bench.txt
-
 measure: ## a cluster of processes beside what this machine can carry at all
 	go run ./cmd/chatterbox bench
 
 peers: ## the same work on other systems, in one table (with redis-server where it is installed)
 	cd bench/peers && go run .
+
+SIM_FIRST = 100000
+
+sim-long: ## a million random runs in virtual time: hours; SIM_FIRST is the first seed
+	.ci/simulate 500000 10000 $(SIM_FIRST)
 
 explore-long: ## every order of events in larger small worlds: minutes, some GiB
 	go test ./sim/explore -run LargeWorlds -large -v -timeout 2h

@@ -226,6 +226,23 @@ func TestStrangersAreNotTakenForTheLifeThatCounts(t *testing.T) {
 	}
 }
 
+// TestWhatAllForgotBindsNobody: members that all came back without their data
+// are another cluster. As long as one keeps its data they are not.
+func TestWhatAllForgotBindsNobody(t *testing.T) {
+	for note, broken := range map[string]bool{check.DataLost: false, "keeping its data": true} {
+		again := appends(b, b, 1, 1)
+		again.Identity = 7
+		delivery := delivers(b, b, 1, 1, 0)
+		delivery.Identity = 7
+		names := judge(header(), start(a), start(b), appends(a, a, 1, 1), appends(b, a, 1, 1), delivers(a, a, 1, 1, 0),
+			trace.Event{Kind: trace.Crash, Member: b, Note: check.DataLost}, trace.Event{Kind: trace.Crash, Member: a, Note: note},
+			trace.Event{Kind: trace.Start, Member: b, Identity: 7, Life: 1}, again, delivery)
+		if slices.Contains(names, "agreement") != broken {
+			t.Errorf("after the last crash, %s, violated are %v", note, names)
+		}
+	}
+}
+
 // TestViolationsAreCountedAndAFewKept of each check.
 func TestViolationsAreCountedAndAFewKept(t *testing.T) {
 	j := check.New(header(), nil)

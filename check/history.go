@@ -26,6 +26,7 @@ type history struct {
 type witness struct {
 	running    bool
 	paused     bool
+	blank      bool // it keeps nothing: it did not start yet, or lost its data
 	opening    bool // nothing happened in this life yet but taking up the journal
 	identity   member.Identity
 	identities int // that the place had so far
@@ -84,7 +85,8 @@ func (h *history) reset(header trace.Header) {
 	*h = history{header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n)}
 	for i := range h.members {
 		h.members[i] = witness{
-			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
+			blank: true,
+			held:  make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
 			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
 		}
 	}
@@ -110,8 +112,9 @@ func (h *history) note(e *trace.Event) {
 	case trace.Reset:
 		m.place, m.position = h.placeOf(e.Position), e.Position
 	case trace.Crash:
-		m.running, m.paused = false, false
+		m.running, m.paused, m.blank = false, false, e.Note == DataLost
 		h.healedAt = e.At
+		h.forget()
 	case trace.Sample:
 		m.sample = *e
 	case trace.Believe:
@@ -130,6 +133,21 @@ func (h *history) note(e *trace.Event) {
 	}
 }
 
+// forget begins anew when no member keeps anything: those who come back are
+// another cluster, and owe nothing to what nobody knows.
+func (h *history) forget() {
+	for i := range h.members {
+		if !h.members[i].blank {
+			return
+		}
+	}
+	h.order = nil
+	clear(h.counted)
+}
+
+// DataLost is the note of a trace.Crash event after which nothing is left.
+const DataLost = "losing its data"
+
 // The notes of trace.Phase events.
 const (
 	PhaseSend  = "send"
@@ -139,7 +157,7 @@ const (
 )
 
 func (m *witness) start(e *trace.Event) {
-	m.running, m.opening, m.startedAt = true, true, e.At
+	m.running, m.opening, m.blank, m.startedAt = true, true, false, e.At
 	m.starts++
 	if m.identity != e.Identity {
 		if m.identities > 0 {

@@ -144,22 +144,37 @@ const (
 	copiesAllowance = 64
 )
 
-// fewCopies: what members send is little more than what others lack.
+// fewCopies: what members send is little more than what others lack. After a
+// heal a first attempt at a peer that may not be able to answer is not held
+// against a member: until it hears of the peer, nobody could tell it what
+// others had brought there.
 func fewCopies(c *court) rule {
 	var sent, needed uint64
 	judged := c.past.header.Healthy
+	n := len(c.past.members)
+	met := make([]bool, n*n) // since the heal: who heard whom
 	return func(e *trace.Event) {
 		switch {
+		case e.Kind == trace.Receive:
+			met[int(e.Member)*n+int(e.Peer)] = true
 		case e.Kind == trace.Push:
-			sent += e.Count
+			if met[int(e.Member)*n+int(e.Peer)] || !c.broughtByOthers(e) {
+				sent += e.Count
+			}
 		case e.Kind == trace.Append && e.Stream == e.Member:
 			needed += e.Count * uint64(len(c.past.members)-1)
 		case e.Kind == trace.Phase && e.Note == PhaseHeal:
 			sent, needed, judged = 0, c.past.lacking(), true
+			clear(met)
 		case e.Kind == trace.Phase && e.Note == PhaseEnd && judged:
 			c.judgeCopies(e, sent, needed)
 		}
 	}
+}
+
+// broughtByOthers says whether the peer holds all that is sent to it.
+func (c *court) broughtByOthers(e *trace.Event) bool {
+	return !c.past.header.Healthy && e.Seq+e.Count-1 <= c.past.members[e.Peer].held[e.Stream]
 }
 
 func (c *court) judgeCopies(e *trace.Event, sent, needed uint64) {

@@ -91,8 +91,10 @@ func TestEntrySettlesInTwoDelays(t *testing.T) {
 	}
 }
 
-// TestHealedHalvesSettleInTwoRoundTrips and what the backlog takes, which is
-// nothing on links without a limit.
+// TestHealedHalvesSettleInTwoRoundTrips, whoever ticks when, and what the backlog
+// takes, which is nothing on links without a limit. Three delays are for the
+// first word, the answer to it with all that was missed, and the word that it is
+// held; before them the first word may have to wait for a tick.
 func TestHealedHalvesSettleInTwoRoundTrips(t *testing.T) {
 	const delay, tick = 20 * time.Millisecond, 10 * time.Millisecond
 	text := "# x\n# run: send=1s\n1s a,b <-> c,d,e cut\n3s * <-> * heal\n"
@@ -100,15 +102,17 @@ func TestHealedHalvesSettleInTwoRoundTrips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDelays(5, 0)
-	c.Members, c.SendFor, c.GraceFor, c.Sink = 5, 2*time.Second, 5*time.Second, d
+	c.Members, c.SendFor, c.GraceFor = 5, 2*time.Second, 5*time.Second
 	c.Shape = steady(delay, tick, 20, 20, 20, 20, 0)
-	mustHold(t, sim.NewRunner(), c)
-	t.Logf("%v after the heal", d.last-d.heal)
-	if d.heal != 3*time.Second || d.last-d.heal > 4*delay+keepAlive+4*tick {
-		t.Errorf("healed at %v, settled %v later", d.heal, d.last-d.heal)
+	runner, longest := sim.NewRunner(), time.Duration(0)
+	for c.Seed = range 20 {
+		d := newDelays(5, 0)
+		c.Sink = d
+		mustHold(t, runner, c)
+		if d.heal != 3*time.Second || d.last-d.heal > 4*delay {
+			t.Errorf("seed %d: healed at %v, settled %v later", c.Seed, d.heal, d.last-d.heal)
+		}
+		longest = max(longest, d.last-d.heal)
 	}
+	t.Logf("%v after the heal = %.2f round trips", longest, float64(longest)/float64(2*delay))
 }
-
-// keepAlive is how long it takes at most until a healed link is used.
-const keepAlive = 100 * time.Millisecond

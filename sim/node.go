@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"chatterbox/check"
 	"chatterbox/journal"
 	"chatterbox/member"
 	"chatterbox/protocol"
@@ -155,7 +156,7 @@ func (n *node) crash(losingData bool) {
 	}
 	switch {
 	case losingData || n.disk == nil:
-		note = "losing its data"
+		note = check.DataLost
 		if n.disk != nil {
 			n.disk = new(journal.Memory)
 		}

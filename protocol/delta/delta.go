@@ -55,9 +55,10 @@ type Delta struct {
 
 	logBytes int
 	own      backlog
-	told     clock.Time // the own promise that every peer was told
-	urgent   bool       // somebody waits for a later own promise
-	tick     bool       // a tick passed since the last flush
+	told     clock.Time    // the own promise that every peer was told
+	urgent   bool          // somebody waits for a later own promise
+	tick     bool          // a tick passed since the last flush
+	hearsAt  time.Duration // when whom this member hears was published
 	counts   counts
 
 	fx      protocol.Effects
@@ -148,10 +149,12 @@ func (d *Delta) recover(r *protocol.Recovered) {
 		d.replay(r.Batches[i])
 	}
 	for j := range d.streams {
-		d.streams[j].recovered = d.streams[j].log.end
 		d.raise(member.ID(j), clock.Mark{Promise: r.Settled})
 	}
 	d.agreed = r.Settled > 0 && d.binding.Complete() // nothing settles before
+	for i := range d.links {
+		d.ask(&d.links[i])
+	}
 	d.fx.Append = d.fx.Append[:0]
 }
 

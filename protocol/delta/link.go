@@ -19,6 +19,7 @@ const (
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
 	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
 	pastLivesMax     = 16                     // lives of a peer that are told from new ones
+	unmeasuredTicks  = 10                     // so long an answer may take over a way that was not measured yet
 )
 
 // link is the way to one peer and what is known about it: its present life,
@@ -36,6 +37,9 @@ type link struct {
 	bindings  bool            // the peer knows the agreed binding
 	agreedAs  member.Identity // the life that was heard to know it
 	met       bool            // the peer answered this life, so its row is known in full
+
+	older      clock.Time    // what was there before the link: the peer may have got it from others
+	askedUntil time.Duration // so long its word on that is waited for, unless it met this life
 
 	session   uint64 // of the peer
 	received  ranges // numbers received in it
@@ -85,14 +89,15 @@ type span struct {
 
 // flight is a numbered message that is not acknowledged yet.
 type flight struct {
-	sentAt time.Duration
-	size   int
-	stamp  uint64 // change counter of the row in it
-	relays bool
-	stable bool // it told that all is stable for ever
-	done   bool // nothing is waited for: acknowledged, overtaken or lost
-	acked  bool // acknowledged
-	spans  []span
+	sentAt  time.Duration
+	session uint64 // of the peer at that time
+	size    int
+	stamp   uint64 // change counter of the row in it
+	relays  bool
+	stable  bool // it told that all is stable for ever
+	done    bool // nothing is waited for: acknowledged, overtaken or lost
+	acked   bool // acknowledged
+	spans   []span
 }
 
 // newLink begins with a session that no other life has: what a late message
@@ -120,6 +125,17 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.rowSent = l.rowAcked
 	l.spoke = d.now - d.cfg.KeepAlive // say who we are with the next flush
 	d.urgent = true
+	d.ask(l)
+}
+
+// ask lets what is there already wait until the peer answers, for it may have
+// all of that, from an earlier life or from others. It may not be able to
+// answer, so the wait has an end.
+func (d *Delta) ask(l *link) {
+	l.met, l.askedUntil = false, d.now+d.cfg.FirstContactWait
+	for j := range d.streams {
+		l.older = max(l.older, d.streams[j].last)
+	}
 }
 
 func (d *Delta) onDown(l *link) {
@@ -232,7 +248,9 @@ func (d *Delta) arrived(l *link, number uint64) int {
 	l.stableAcked = l.stableAcked || f.stable
 	if number > l.largestAcked {
 		l.largestAcked = number
-		d.measure(l, d.now-f.sentAt, f.size)
+		if d.cfg.Datagram || f.session == l.session { // otherwise the peer had to connect first
+			d.measure(l, d.now-f.sentAt, f.size)
+		}
 	}
 	return 1
 }
@@ -301,6 +319,9 @@ func (l *link) lose(f *flight) {
 	}
 }
 
+// asks says whether the peer's answer is waited for.
+func (d *Delta) asks(l *link) bool { return !l.met && d.now < l.askedUntil }
+
 // again puts a range among those to be sent again, the first entries of a
 // stream first: a receiver whose buffer for what comes after a gap is full can
 // take nothing else.
@@ -341,7 +362,7 @@ func anyHolds(spans []span, b *protocol.Batch) bool {
 
 // timeout gives how long to wait for any sign that something arrived.
 func (d *Delta) timeout(l *link) time.Duration {
-	wait := 10 * d.cfg.Tick
+	wait := unmeasuredTicks * d.cfg.Tick
 	switch {
 	case !d.hears(l):
 		wait = max(wait, 2*l.detour)
@@ -352,12 +373,13 @@ func (d *Delta) timeout(l *link) time.Duration {
 }
 
 // onTimeout sends the oldest flight again when nothing was acknowledged for
-// too long; to a peer that is not heard all that is older than the time-out,
-// since only its row, through others, tells what is missing. A rewind is the
+// too long, and with it what only told facts: they go again whole. To a peer
+// that is not heard goes all that is older than the time-out, since only its
+// row, through others, tells what is missing. A rewind is the
 // last resort when all flights are through and the peer still lacks something.
 func (d *Delta) onTimeout(l *link) {
 	timeout := d.timeout(l)
-	if !l.up || d.now-l.progressed < timeout || d.mutant == mutant.NoRewind {
+	if !l.up || d.now-max(l.progressed, l.oldest()) < timeout || d.mutant == mutant.NoRewind {
 		return
 	}
 	switch {
@@ -372,10 +394,19 @@ func (d *Delta) onTimeout(l *link) {
 	l.progressed = d.now
 }
 
+// oldest gives when the oldest flight was sent; 0 if there is none. It may be
+// younger than the last progress: those before it may have been given up.
+func (l *link) oldest() time.Duration {
+	if l.flights.len() == 0 {
+		return 0
+	}
+	return l.flights.at(l.flights.first).sentAt
+}
+
 func (d *Delta) loseOld(l *link, timeout time.Duration) {
 	for number := l.flights.first; number < l.flights.end; number++ {
 		f := l.flights.at(number)
-		if number > l.flights.first && (d.hears(l) || d.now-f.sentAt < timeout) {
+		if number > l.flights.first && (d.hears(l) && len(f.spans) > 0 || d.now-f.sentAt < timeout) {
 			break
 		}
 		if !f.done {
@@ -403,6 +434,9 @@ func (d *Delta) overtaken(l *link) {
 		if f.done {
 			continue
 		}
+		if len(f.spans) == 0 && d.hears(l) {
+			continue // what was only told is acknowledged, or told again
+		}
 		if !d.covers(l, f) {
 			return
 		}
@@ -410,28 +444,27 @@ func (d *Delta) overtaken(l *link) {
 		l.inFlight -= f.size
 		l.progressed, l.backoff = d.now, 0
 		if f.size > 0 && !d.hears(l) {
-			l.detour += (d.now - f.sentAt - l.detour) / 4
+			l.goRound(d.now - f.sentAt)
 		}
 	}
 }
 
-// covers says whether the peer is known to hold all that a flight carried. A
-// flight without batches carried only facts; to a peer that is not heard they
-// go whole with every message, so it need not be waited for.
+// goRound measures how long a sign of arrival takes through others.
+func (l *link) goRound(sample time.Duration) {
+	if l.detour == 0 {
+		l.detour = sample
+	}
+	l.detour += (sample - l.detour) / 4
+}
+
+// covers says whether the peer is known to hold all that a flight carried. One
+// without batches carried only facts, which go whole with every message to a
+// peer that is not heard: it need not be waited for.
 func (d *Delta) covers(l *link, f *flight) bool {
 	for _, s := range f.spans {
 		if d.known(l, s.stream) < s.last {
 			return false
 		}
 	}
-	return len(f.spans) > 0 || !d.hears(l)
-}
-
-// quiet gives D1: how long nothing must come before others step in.
-func (d *Delta) quiet() time.Duration {
-	longest := time.Duration(0)
-	for i := range d.links {
-		longest = max(longest, d.links[i].srtt)
-	}
-	return max(2*d.cfg.Tick, min(longest, timeoutMax)*3/2)
+	return true
 }

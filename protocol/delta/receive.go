@@ -69,6 +69,9 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 			l.rowSent, l.rowAcked, l.bindings = 0, 0, false
 		}
 		l.session, l.received = m.Session, l.received[:0]
+		if !d.cfg.Datagram {
+			l.spoke = d.now - d.cfg.KeepAlive // it waits for an answer
+		}
 	}
 	if !d.hears(l) {
 		d.returned(l)

@@ -1,10 +1,6 @@
 package delta
 
-import (
-	"time"
-
-	"chatterbox/member"
-)
+import "time"
 
 // Rest gives how long no tick is needed unless something comes: until the next
 // sign of life is due, once all members hear each other and hold everything.
@@ -30,15 +26,10 @@ func (d *Delta) Rest() time.Duration {
 // direction, and the peer needs nothing that others say.
 func (d *Delta) linkRest(l *link) time.Duration {
 	switch {
-	case !l.up, !d.hears(l), !d.boundTo(l), !d.mine.hears.Has(l.peer), d.news(l), l.row == nil, d.ended() && !l.stableAcked:
+	case !l.up, !d.hearsAll(l), !d.mine.hears.Has(l.peer), d.news(l), d.ended() && !l.stableAcked:
 		return 0
 	case l.owed, l.flights.len() > 0, len(l.lost) > 0, len(l.leased) > 0, len(l.pulls) > 0:
 		return 0
-	}
-	for k := range d.rows {
-		if d.relaysRow(l, member.ID(k)) {
-			return 0
-		}
 	}
 	return max(0, min(l.spoke+d.cfg.KeepAlive, l.heard+d.silenceMax(l))-d.now)
 }

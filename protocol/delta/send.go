@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	ackBytes    = 128 << 10 // received without an answer before the next tick
-	urgentBytes = 32 << 10  // received since the last answer: under more load rows ride along
+	ackBytes          = 128 << 10 // received without an answer before the next tick
+	probesOfKeepAlive = 5         // to a peer that is not heard, in the time of one keep-alive
+
+	urgentBytes = 32 << 10 // received since the last answer: under more load rows ride along
 
 	snapshotWaitMin = 100 * time.Millisecond // between two snapshots to the same peer
 )
@@ -68,12 +70,22 @@ func (l *link) full() bool { return l.inFlight > 0 && l.inFlight >= l.window }
 func (d *Delta) mustSpeak(l *link) bool {
 	rested := d.now-l.spoke >= d.cfg.Pace
 	switch {
-	case d.now-l.spoke >= d.cfg.KeepAlive, l.owedSize >= ackBytes, len(l.pulls) > 0:
+	case d.now-l.spoke >= d.keepAlive(l), l.owedSize >= ackBytes, len(l.pulls) > 0:
 		return true
 	case (d.urgent || l.expectant) && rested && d.news(l) && l.owedSize < urgentBytes:
 		return true
 	}
 	return d.tick && (rested && (l.owed || d.news(l) || d.mustRelay(l)) || d.mustTellEnd(l))
+}
+
+// keepAlive gives how long to be silent to a peer at most. One that is not heard
+// is tried more often while anything depends on it: its first answer after a heal
+// is what all else waits for.
+func (d *Delta) keepAlive(l *link) time.Duration {
+	if d.hears(l) || d.idle() {
+		return d.cfg.KeepAlive
+	}
+	return max(2*d.cfg.Tick, d.cfg.KeepAlive/probesOfKeepAlive)
 }
 
 // news says whether the own row changed since the peer was told.
@@ -101,7 +113,7 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	d.addRow(m, d.mine, d.cfg.Self, d.rowSince(l))
 	l.rowSent, l.told = d.changes, d.mine.mark(d.cfg.Self).Promise
 	relays := d.tick && d.relayRows(l, m)
-	if len(m.Batches) > 0 || !l.reliable && (fresh || relays) || d.ended() && !l.stableAcked {
+	if len(m.Batches) > 0 || (!l.reliable || l.srtt == 0) && (fresh || relays) || d.ended() && !l.stableAcked {
 		d.number(l, m, relays)
 	}
 	l.owed, l.owedSize, l.expectant, l.spoke, l.pulls = false, 0, false, d.now, l.pulls[:0]
@@ -133,7 +145,7 @@ func (d *Delta) number(l *link, m *protocol.Message, relays bool) {
 	}
 	m.Number = l.flights.end
 	f := l.flights.push()
-	*f = flight{sentAt: d.now, stamp: d.changes, relays: relays, stable: d.ended(), spans: f.spans[:0]}
+	*f = flight{sentAt: d.now, session: l.session, stamp: d.changes, relays: relays, stable: d.ended(), spans: f.spans[:0]}
 	for i := range m.Batches {
 		b := &m.Batches[i]
 		f.size += b.Size()
@@ -230,10 +242,13 @@ func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 		h.have = max(h.have, s.base, min(known, d.mine.mark(stream).Have))
 		h.number = s.find(h.have)
 	}
-	if h.number >= s.log.end || h.number < s.recovered && !l.met && d.now < d.cfg.FirstContactWait {
-		return nil // what an earlier life kept, the peer may well have: it will tell
+	if h.number >= s.log.end {
+		return nil
 	}
-	return s.log.at(h.number)
+	if b := s.log.at(h.number); b.Time > l.older || !d.asks(l) {
+		return b
+	}
+	return nil // it may well have that: it will tell
 }
 
 // takeBack takes back a batch that does not fit into the message after all.

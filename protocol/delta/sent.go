@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"slices"
 	"time"
 
 	"chatterbox/member"
@@ -34,10 +35,17 @@ func (d *Delta) sentTo(l *link, stream member.ID) horizon {
 	return l.sent[stream]
 }
 
-// unsend forgets how far a stream was sent.
+// unsend forgets what was sent of a stream that turns out not to count: what is
+// sent of the one in its place, under the same numbers, is another.
 func (d *Delta) unsend(l *link, stream member.ID) {
 	if stream == d.cfg.Self || l.sent != nil {
 		*d.horizon(l, stream) = horizon{}
+	}
+	of := func(s span) bool { return s.stream == stream }
+	l.lost = slices.DeleteFunc(l.lost, of)
+	for number := l.flights.first; number < l.flights.end; number++ {
+		f := l.flights.at(number)
+		f.spans = slices.DeleteFunc(f.spans, of)
 	}
 }
 

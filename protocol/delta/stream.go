@@ -15,7 +15,6 @@ type stream struct {
 	log       queue[protocol.Batch]
 	base      uint64     // entries before the front of the log: trimmed
 	last      clock.Time // of the newest batch held
-	recovered uint64     // number in the log of the first batch of this life
 	ahead     []protocol.Batch
 	aheadSize int // bytes of ahead
 

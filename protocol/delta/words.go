@@ -16,7 +16,7 @@ func (d *Delta) AppendState(w *state.Words) {
 	state.PutAll(w, []uint64{uint64(d.cfg.Identity), d.cfg.Life, uint64(d.now), uint64(d.clock.Now()), uint64(d.bound)})
 	state.PutAll(w, d.binding)
 	w.Flags(d.rebound, d.agreed, d.reader, d.contact, d.closed, d.urgent, d.tick)
-	state.PutAll(w, []uint64{uint64(d.settled), uint64(d.stable), uint64(d.told)})
+	state.PutAll(w, []uint64{uint64(d.settled), uint64(d.stable), uint64(d.told), uint64(d.hearsAt)})
 	state.PutAll(w, []int{d.trimmed, d.logBytes, d.own.appended, d.own.trimmed, d.own.room})
 	w.Snapshot(&d.base)
 	state.PutAll(w, d.delivered)
@@ -37,14 +37,14 @@ func (d *Delta) AppendState(w *state.Words) {
 }
 
 func (s *stream) appendState(w *state.Words) {
-	state.PutAll(w, []uint64{s.base, uint64(s.last), s.recovered, s.log.first, s.log.end})
+	state.PutAll(w, []uint64{s.base, uint64(s.last), s.log.first, s.log.end})
 	for number := s.log.first; number < s.log.end; number++ {
 		w.Batch(s.log.at(number))
 	}
 	w.Batches(s.ahead)
 	state.Put(w, s.aheadSize)
 	w.Flags(s.waiting, s.pull.active)
-	state.PutAll(w, []int64{int64(s.missed), int64(s.came), int64(s.direct), int64(s.pull.from), int64(s.pull.asked)})
+	state.PutAll(w, []int64{int64(s.missed), int64(s.came), int64(s.direct), int64(s.pull.from), int64(s.pull.asked), int64(s.pull.vain)})
 }
 
 // appendUnless appends a row, or only that it is the one that was listed.
@@ -71,13 +71,13 @@ func (r *row) appendState(w *state.Words, ranks ranks) {
 
 func (l *link) appendState(w *state.Words, ranks ranks) {
 	w.Flags(l.up, l.reliable, l.everHeard, l.bindings, l.met, l.owed, l.expectant, l.blocked, l.stableAcked)
-	state.PutAll(w, []uint64{uint64(l.identity), uint64(l.agreedAs), l.session, l.outSession, l.largestAcked, uint64(l.told)})
+	state.PutAll(w, []uint64{uint64(l.identity), uint64(l.agreedAs), l.session, l.outSession, l.largestAcked, uint64(l.told), uint64(l.older)})
 	state.PutAll(w, l.past)
 	state.PutAll(w, []uint64{ranks.of(l.rowSent), ranks.of(l.rowAcked)})
 	ranks.put(w, l.relayed)
 	state.PutAll(w, []int64{
 		int64(l.heard), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest),
-		int64(l.detour), int64(l.progressed), int64(l.relayedAt), int64(l.spoke), int64(l.snapshotAt),
+		int64(l.detour), int64(l.progressed), int64(l.relayedAt), int64(l.spoke), int64(l.snapshotAt), int64(l.askedUntil),
 	})
 	state.PutAll(w, []int{l.owedSize, l.inFlight, l.window, int(l.backoff), int(l.pushes), l.relayedNext})
 	state.PutAll(w, l.lease)
@@ -113,7 +113,7 @@ func (c *confirmation) appendState(w *state.Words) {
 }
 
 func (f *flight) appendState(w *state.Words, ranks ranks) {
-	state.PutAll(w, []uint64{uint64(f.sentAt), uint64(f.size), ranks.of(f.stamp)})
+	state.PutAll(w, []uint64{uint64(f.sentAt), f.session, uint64(f.size), ranks.of(f.stamp)})
 	w.Flags(f.relays, f.stable, f.done, f.acked)
 	appendSpans(w, f.spans)
 }

@@ -37,7 +37,7 @@ func wide(protocol string) []Config {
 }
 
 const (
-	walksPerWorld = 6
+	walksPerWorld = 12
 	stepsPerWalk  = 250
 )
 
