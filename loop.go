@@ -23,6 +23,11 @@ const (
 	// farewellMax is how long a node that is closed lets peers take what is
 	// queued for them.
 	farewellMax = 500 * time.Millisecond
+	// bulkBytes is how much in one message or own batch means bulk, and
+	// bulkFor how long after it only the loop takes turns: under bulk it pays to
+	// take along whatever else waits.
+	bulkBytes = 4 << 10
+	bulkFor   = 10 * time.Millisecond
 	// sampleEvery is how often the state is looked at as a whole, for the
 	// trace and to notice that this member can only read.
 	sampleEvery = 100 * time.Millisecond
@@ -40,7 +45,8 @@ type loop struct {
 	recorder  *trace.Recorder // nil: nobody watches
 
 	ticker       *time.Ticker
-	resting      bool // ticks come less often
+	resting      bool          // ticks come less often
+	bulkUntil    time.Duration // until when only the loop takes turns
 	started      time.Time
 	sampled      time.Duration
 	ticked       bool // a tick passed since the last round
@@ -136,14 +142,15 @@ func (n *Node) callerTurn() {
 	n.breakOff(err)
 }
 
-// tryTurn takes the turn if nobody has it and nothing is queued that came before.
+// tryTurn takes the turn if nobody has it, nothing is queued that came before,
+// and there was no bulk of late.
 func (n *Node) tryTurn() bool {
 	select {
 	case n.turn <- struct{}{}:
 	default:
 		return false
 	}
-	if n.broken != nil || n.queued.Load() > 0 {
+	if n.broken != nil || n.queued.Load() > 0 || n.now() < n.bulkUntil {
 		<-n.turn
 		return false
 	}
@@ -234,6 +241,7 @@ func (n *Node) submit() error {
 		if !ok {
 			return n.closeStream()
 		}
+		n.noteBulk(batch.Size())
 		if err := n.step(protocol.Event{Kind: protocol.Submit, Batch: batch}); err != nil {
 			return err
 		}
@@ -251,6 +259,13 @@ func (n *Node) closeStream() error {
 	return n.step(protocol.Event{Kind: protocol.Close})
 }
 
+// noteBulk leaves turns to the loop for a while if a batch is large.
+func (n *Node) noteBulk(bytes int) {
+	if bytes > bulkBytes {
+		n.bulkUntil = n.now() + bulkFor
+	}
+}
+
 // receiveQueued steps what a reader left to the loop. Until then the reader
 // takes no turn, so that what it brings keeps its order.
 func (n *Node) receiveQueued(in incoming) error {
@@ -260,6 +275,11 @@ func (n *Node) receiveQueued(in incoming) error {
 }
 
 func (n *Node) receive(in incoming) error {
+	if in.message != nil {
+		for i := range in.message.Batches {
+			n.noteBulk(in.message.Batches[i].Size())
+		}
+	}
 	err := n.step(protocol.Event{Kind: in.kind, Peer: in.peer, Reliable: in.reliable, Message: in.message})
 	if in.message != nil {
 		n.transport.Recycle(in.message)

@@ -49,7 +49,7 @@ func newOutgoing(l *link, conn net.Conn, reliable bool) *outgoing {
 	if l.t.config.Impose != nil {
 		o.line = &line{rng: rand.New(rand.NewPCG(l.chance.Uint64(), l.chance.Uint64()))}
 	}
-	o.queue = newQueue(l.t.config.QueueBytesMax, o.prompt(), func(load *load, bytes int) {
+	o.queue = newQueue(l.t.config.QueueBytesMax, o.prompt(), l.t.now, func(load *load, bytes int) {
 		o.wroteBytes(bytes)
 		l.counters.sent(len(load.frames), load.batches)
 	})

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"sync"
+	"time"
 
 	"chatterbox/protocol"
 	"chatterbox/wire"
@@ -14,6 +15,10 @@ const copyBytesMax = 512
 // promptBytesMax is up to how much the sender writes itself: a few small
 // frames. More is left to the writer, which has all day.
 const promptBytesMax = 4 << 10
+
+// promptPause is for how long after a larger write only the writer writes:
+// under load it pays to let small frames gather.
+const promptPause = 10 * time.Millisecond
 
 // load is frames one after the other: bytes that were copied together, and
 // between them the memory of batches, which is shared.
@@ -57,6 +62,9 @@ func (l *load) addBatch(b *protocol.Batch) int {
 	l.shared = append(l.shared, piece{len(l.copied), b.Bytes, b.Buffer})
 	return len(b.Bytes)
 }
+
+// isLarge says whether it is more than the sender writes itself.
+func (l *load) isLarge() bool { return len(l.shared) > 0 || len(l.copied) > promptBytesMax }
 
 // release gives back the references of pieces and empties the load.
 func (l *load) release() {
@@ -124,18 +132,20 @@ type queue struct {
 	limit  int           // bytes that may wait
 	wake   chan struct{} // has something in it when there is something to take
 	prompt *prompt       // nil: only the writer writes
+	now    func() time.Duration
 	wrote  func(load *load, bytes int)
 
 	mu      sync.Mutex // guards all below
 	waiting load
-	bytes   int  // put and not yet written
-	claimed bool // the writer writes
+	bytes   int           // put and not yet written
+	claimed bool          // the writer writes
+	resumes time.Duration // when prompt writes may go on
 	closed  bool
 }
 
 // newQueue makes a queue whose prompt writes are told to wrote.
-func newQueue(limit int, prompt *prompt, wrote func(*load, int)) *queue {
-	return &queue{limit: limit, wake: make(chan struct{}, 1), prompt: prompt, wrote: wrote}
+func newQueue(limit int, prompt *prompt, now func() time.Duration, wrote func(*load, int)) *queue {
+	return &queue{limit: limit, wake: make(chan struct{}, 1), prompt: prompt, now: now, wrote: wrote}
 }
 
 // put adds a message's frame, if not too much is waiting already.
@@ -162,7 +172,7 @@ func (q *queue) put(m *protocol.Message) outcome {
 // writePromptly writes what waits if that is little and the writer rests, and
 // says whether all of it was written.
 func (q *queue) writePromptly() bool {
-	if q.prompt == nil || q.claimed || len(q.waiting.shared) > 0 || len(q.waiting.copied) > promptBytesMax {
+	if q.prompt == nil || q.claimed || q.waiting.isLarge() || q.now() < q.resumes {
 		return false
 	}
 	n := q.prompt.write(q.waiting.copied)
@@ -187,6 +197,9 @@ func (q *queue) claim() {
 func (q *queue) take(empty *load) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.waiting.isLarge() {
+		q.resumes = q.now() + promptPause
+	}
 	q.waiting, *empty = *empty, q.waiting
 	q.claimed = len(empty.frames) > 0
 	return q.claimed
