@@ -12,25 +12,12 @@ import (
 func (s *steady) sparse(rounds int) (rows int) {
 	const every = int(time.Millisecond / steadyRound)
 	for round := range rounds {
-		s.now += steadyRound
-		s.waiting, s.arriving = s.arriving, s.waiting
-		tick := int(s.now / (10 * time.Millisecond))
-		for i := range s.nodes {
-			s.waiting[i] = s.waiting[i][:0]
-		}
-		for i := range s.nodes {
-			for k := range s.arriving[i] {
-				s.step(i, protocol.Event{Kind: protocol.Receive, Message: &s.arriving[i][k]})
-			}
-			if tick > s.ticks {
-				s.step(i, protocol.Event{Kind: protocol.Tick})
-			}
-			if round%every == 0 && round/every%len(s.nodes) == i && s.nodes[i].Room() > 0 {
+		s.submit = func(i int) {
+			if round%every == 0 && round/every%len(s.nodes) == i {
 				s.step(i, protocol.Event{Kind: protocol.Submit, Batch: protocol.Batch{Count: 1, Bytes: make([]byte, 50)}})
 			}
-			s.step(i, protocol.Event{Kind: protocol.Flush})
 		}
-		s.ticks = tick
+		s.round()
 		for i := range s.waiting {
 			for k := range s.waiting[i] {
 				if len(s.waiting[i][k].Batches) == 0 {

@@ -21,6 +21,7 @@ const (
 type steady struct {
 	nodes     []*delta.Delta
 	pool      *protocol.Pool
+	submit    func(i int) // has member i submit what it has to say
 	now       time.Duration
 	waiting   [][]protocol.Message // per receiver: what arrives with the next round
 	arriving  [][]protocol.Message // the same, being handed over
@@ -33,6 +34,7 @@ func newSteady(members int) *steady {
 		pool: protocol.NewPool(steadyBatchBytes, 1000), delivered: make([]int, members),
 		waiting: make([][]protocol.Message, members), arriving: make([][]protocol.Message, members),
 	}
+	s.submit = s.full
 	for i := range members {
 		s.nodes = append(s.nodes, delta.New(delta.Config{
 			Self: member.ID(i), Members: members, Identity: member.Identity(i + 1), Life: 1,
@@ -48,8 +50,14 @@ func newSteady(members int) *steady {
 	return s
 }
 
-// round has every member hear what was sent in the last one, submit a batch if
-// there is room, and flush; a tick comes every 10 ms.
+// full submits a batch for a member.
+func (s *steady) full(i int) {
+	buffer := s.pool.Get()
+	s.step(i, protocol.Event{Kind: protocol.Submit, Batch: protocol.Batch{Count: steadyBatchEntries, Bytes: buffer.Bytes, Buffer: buffer}})
+}
+
+// round has every member hear what was sent in the last one, submit what it
+// submits if there is room, and flush; a tick comes every 10 ms.
 func (s *steady) round() {
 	s.now += steadyRound
 	s.waiting, s.arriving = s.arriving, s.waiting
@@ -65,8 +73,7 @@ func (s *steady) round() {
 			s.step(i, protocol.Event{Kind: protocol.Tick})
 		}
 		if s.nodes[i].Room() > 0 {
-			buffer := s.pool.Get()
-			s.step(i, protocol.Event{Kind: protocol.Submit, Batch: protocol.Batch{Count: steadyBatchEntries, Bytes: buffer.Bytes, Buffer: buffer}})
+			s.submit(i)
 		}
 		s.step(i, protocol.Event{Kind: protocol.Flush})
 	}
