@@ -69,10 +69,11 @@ func (l *link) full() bool { return l.inFlight > 0 && l.inFlight >= l.window }
 
 func (d *Delta) mustSpeak(l *link) bool {
 	rested := d.now-l.spoke >= d.cfg.Pace
+	settling := d.agreed || d.cfg.Pace == 0 // before that no haste of a large cluster helps
 	switch {
 	case d.now-l.spoke >= d.keepAlive(l), l.owedSize >= ackBytes, len(l.pulls) > 0:
 		return true
-	case (d.urgent || l.expectant) && rested && d.news(l) && l.owedSize < urgentBytes:
+	case (d.urgent || l.expectant) && rested && settling && d.news(l) && l.owedSize < urgentBytes:
 		return true
 	}
 	return d.tick && (rested && (l.owed || d.news(l) || d.mustRelay(l)) || d.mustTellEnd(l))
