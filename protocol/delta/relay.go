@@ -126,11 +126,12 @@ func (d *Delta) quiet(l *link) time.Duration {
 	if l.srtt == 0 {
 		return unmeasuredTicks * d.cfg.Tick
 	}
-	return d.pace(l)
+	return d.stretch(l)
 }
 
-// pace gives how often a peer is told the same kind of news at most.
-func (d *Delta) pace(l *link) time.Duration {
+// stretch gives the longer of two ticks and one and a half round trips: how often
+// a peer is told the same kind of news at most.
+func (d *Delta) stretch(l *link) time.Duration {
 	return max(2*d.cfg.Tick, min(l.srtt, timeoutMax)*3/2)
 }
 
@@ -287,10 +288,10 @@ func (d *Delta) quietRound(l *link) time.Duration {
 	shortest := timeoutMax
 	for i := range d.links {
 		if via := &d.links[i]; via.peer != d.cfg.Self && d.hears(via) {
-			shortest = min(shortest, d.pace(via))
+			shortest = min(shortest, d.stretch(via))
 		}
 	}
-	return max(d.pace(l), l.detour, 2*shortest)
+	return max(d.stretch(l), l.detour, 2*shortest)
 }
 
 // turn gives how long this holder lets others go first: another time for each
@@ -305,11 +306,11 @@ func (d *Delta) mustRelay(l *link) bool {
 	if d.hearsAll(l) || d.now < d.acquaintedAt() || d.mutant == mutant.NoRelayedRows {
 		return false
 	}
-	pace := d.pace(l)
+	wait := d.stretch(l)
 	if d.idle() {
-		pace = max(pace, d.cfg.KeepAlive)
+		wait = max(wait, d.cfg.KeepAlive)
 	}
-	if d.now-l.relayedAt < pace {
+	if d.now-l.relayedAt < wait {
 		return false
 	}
 	// What a peer that is not heard has received nobody knows: as long as
