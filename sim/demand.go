@@ -36,7 +36,7 @@ func (w *world) demand() {
 		w.header.SettleWithinNs = w.settleWithin()
 	}
 	end := window{c.SendFor + c.GraceFor - settleFor, c.SendFor + c.GraceFor}
-	w.header.Alike = w.connected(end) && w.knewEachOther()
+	w.header.Alike = w.connected(end) && w.noneComes(end) && w.knewEachOther()
 	w.header.Progress = w.header.Alike && w.allRun(end) && w.firstLoss() == never
 	if w.header.Progress && w.allWell(w.schedule.Last()) {
 		w.healAt = max(w.schedule.Last(), 1)
@@ -113,6 +113,12 @@ func (w *world) running(during window) []bool {
 		running[i] = running[i] && since[i] <= during.from
 	}
 	return running
+}
+
+// noneComes says whether all that run at the end of a part of the run did so all
+// through it: what is demanded of the others could be too much for a late one.
+func (w *world) noneComes(during window) bool {
+	return slices.Equal(w.running(during), w.running(window{during.to, during.to}))
 }
 
 func (w *world) allRun(during window) bool { return !slices.Contains(w.running(during), false) }
