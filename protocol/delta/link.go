@@ -17,8 +17,9 @@ const (
 	windowBytesAll   = 2560 << 10             // nor more than that to all peers together: so much each of them may have to take at once
 	roundTripCalm    = 200 * time.Millisecond // more than that over the shortest round trip means that queues fill: the window halves
 	timeoutMax       = 2 * time.Second        // longest time between two attempts at a silent peer
-	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
 	pastLivesMax     = 16                     // lives of a peer that are told from new ones
+	standStillMax    = time.Second            // a life that only others speak of may be gone when its row does not rise for so long
+	heardKeepAlives  = 3                      // a peer that misses so many keep-alives is not heard any more
 	unmeasuredTicks  = 10                     // so long an answer may take over a way that was not measured yet
 )
 
@@ -40,6 +41,7 @@ type link struct {
 
 	older      clock.Time    // what was there before the link: the peer may have got it from others
 	askedUntil time.Duration // so long its word on that is waited for, unless it met this life
+	heldUntil  time.Duration // so long even then
 
 	session   uint64 // of the peer
 	received  ranges // numbers received in it
@@ -72,7 +74,8 @@ type link struct {
 	rowSent, rowAcked uint64     // the change counter that the peer was told, and acknowledged
 	relayed           []uint64   // the same for relayed rows; nil as long as nothing is relayed
 	relayedAt         time.Duration
-	relayedNext       int // the place to begin with when not all rows fitted
+	guestsAt          time.Duration // when rows of lives that only read were relayed
+	relayedNext       int           // the place to begin with when not all rows fitted
 	pulls             []protocol.Pull
 	spoke             time.Duration // when anything was sent
 	stableAcked       bool          // the peer knows that all is stable for ever
@@ -133,6 +136,13 @@ func (d *Delta) onUp(l *link, reliable bool) {
 // answer, so the wait has an end.
 func (d *Delta) ask(l *link) {
 	l.met, l.askedUntil = false, d.now+d.cfg.FirstContactWait
+	d.holdBack(l, 0)
+}
+
+// holdBack lets what is there already wait for a while: what left just now goes
+// to the place of the peer, so whatever life is there may tell that it has it.
+func (d *Delta) holdBack(l *link, wait time.Duration) {
+	l.heldUntil = d.now + wait
 	for j := range d.streams {
 		l.older = max(l.older, d.streams[j].last)
 	}
@@ -158,6 +168,12 @@ func (d *Delta) rewind(l *link) {
 	l.progressed = d.now
 }
 
+// startOver is a rewind for another life, which may get what left just now.
+func (d *Delta) startOver(l *link) {
+	d.rewind(l)
+	d.holdBack(l, max(l.srtt, 2*d.cfg.Tick))
+}
+
 // forget starts anew with another life of the peer.
 func (d *Delta) forget(l *link, identity member.Identity) {
 	known := l.identity != 0
@@ -170,7 +186,7 @@ func (d *Delta) forget(l *link, identity member.Identity) {
 	l.bindings, l.stableAcked = false, false
 	l.snapshotAt = 0
 	if known {
-		d.rewind(l)
+		d.startOver(l)
 	}
 	d.tieRow(l)
 }
@@ -320,7 +336,9 @@ func (l *link) lose(f *flight) {
 }
 
 // asks says whether the peer's answer is waited for.
-func (d *Delta) asks(l *link) bool { return !l.met && d.now < l.askedUntil }
+func (d *Delta) asks(l *link) bool {
+	return !l.met && d.now < l.askedUntil || d.now < l.heldUntil
+}
 
 // again puts a range among those to be sent again, the first entries of a
 // stream first: a receiver whose buffer for what comes after a gap is full can

@@ -211,15 +211,6 @@ func (d *Delta) settleBinding() {
 	}
 }
 
-// freshGuest forgets what a life that only reads said it holds.
-func (d *Delta) freshGuest(l *link) {
-	if l.row != nil && !d.boundTo(l) {
-		l.row = nil
-		d.tieRow(l)
-		d.rewind(l)
-	}
-}
-
 // becomeReader gives up the own stream: the place belongs to an earlier life
 // whose data this one does not have.
 func (d *Delta) becomeReader(owner member.Identity) {
@@ -276,7 +267,7 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 	if int(r.Member) >= d.cfg.Members || (r.Member == d.cfg.Self && !d.reader) {
 		return
 	}
-	target := d.rowOf(from, r)
+	target := d.rowOf(from, r, agreed)
 	if target == nil {
 		return
 	}
@@ -296,6 +287,9 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 		return
 	}
 	l := &d.links[r.Member]
+	if target != l.row && target.risen == d.now && agreed && d.standsStill(l) {
+		d.hearOf(l, r.Identity) // its guest was from before
+	}
 	d.confirm(l)
 	if l != from {
 		d.overtaken(l)
@@ -304,7 +298,7 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 }
 
 // rowOf finds the row that a fact is about; nil when it is about nobody here.
-func (d *Delta) rowOf(from *link, r *protocol.Row) *row {
+func (d *Delta) rowOf(from *link, r *protocol.Row, agreed bool) *row {
 	if r.Member == d.cfg.Self {
 		return d.boundRow(r)
 	}
@@ -313,6 +307,9 @@ func (d *Delta) rowOf(from *link, r *protocol.Row) *row {
 		d.bind(r.Member, r.Identity)
 		if l.identity == 0 {
 			d.forget(l, r.Identity) // it is heard of through others only
+		}
+		if r.Identity != 0 && r.Identity != l.identity && r.Identity != d.binding[r.Member] && agreed && d.standsStill(l) {
+			d.hearOf(l, r.Identity)
 		}
 	}
 	if l.identity == r.Identity && d.mutant != mutant.OldIdentityAccepted {

@@ -320,6 +320,9 @@ func (d *Delta) mustRelay(l *link) bool {
 		if d.relaysRow(l, member.ID(k)) && (again || r.newest > l.relayedSince(k)) {
 			return true
 		}
+		if d.relaysGuest(l, member.ID(k)) {
+			return true
+		}
 	}
 	return false
 }
@@ -365,23 +368,36 @@ func (d *Delta) relayRows(l *link, m *protocol.Message) bool {
 	if l.relayed == nil {
 		l.relayed = make([]uint64, d.cfg.Members)
 	}
-	added, room := false, relayedMarksMax
+	added, guests, room := false, false, relayedMarksMax
 	for i := range d.rows {
 		k := (i + l.relayedNext) % len(d.rows)
-		r, since := d.rows[k], l.relayed[k]
-		if !d.hears(l) {
-			since = 0 // what of it arrives is never known
+		before := len(m.Rows)
+		d.relayRow(l, m, member.ID(k))
+		guests = d.relayGuest(l, m, member.ID(k)) || guests
+		for i := range m.Rows[before:] {
+			room -= len(m.Rows[before+i].Marks)
 		}
-		if d.relaysRow(l, member.ID(k)) && d.addRow(m, r, member.ID(k), since) {
-			r.noteChanges()
-			l.relayed[k] = d.changes
-			added = true
-			if room -= len(m.Rows[len(m.Rows)-1].Marks); room <= 0 {
-				l.relayedNext = k + 1
-				break
-			}
+		added = added || len(m.Rows) > before
+		if room <= 0 {
+			l.relayedNext = k + 1
+			break
 		}
 	}
 	l.relayedAt = d.now
+	if guests {
+		l.guestsAt = d.now
+	}
 	return added
+}
+
+// relayRow adds what the peer may not know of a member's row.
+func (d *Delta) relayRow(l *link, m *protocol.Message, of member.ID) {
+	since := l.relayed[of]
+	if !d.hears(l) {
+		since = 0 // what of it arrives is never known
+	}
+	if d.relaysRow(l, of) && d.addRow(m, d.rows[of], of, since) {
+		d.rows[of].noteChanges()
+		l.relayed[of] = d.changes
+	}
 }
