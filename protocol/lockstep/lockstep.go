@@ -106,7 +106,7 @@ func (l *Lockstep) Step(e protocol.Event) protocol.Effects {
 	case protocol.Up:
 		l.onUp(e.Peer, e.Reliable)
 	case protocol.Down:
-		l.peers[e.Peer].link.up = false
+		l.onDown(&l.peers[e.Peer].link)
 	case protocol.Close:
 		l.closing = true
 	default:

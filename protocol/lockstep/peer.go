@@ -61,7 +61,7 @@ type link struct {
 	timing   bool // the batch sent last was sent once: its acknowledgement can be timed
 	sentAt   time.Duration
 	trip     roundTrip
-	asking   bool // something was asked and nothing heard since
+	asking   bool // something was asked, or the link is down, and nothing heard since
 	askedAt  time.Duration
 	toldHave uint64 // a mutant's memory of its acknowledgements
 	toldEnd  bool   // a mutant's memory of its end
@@ -128,11 +128,20 @@ func (r *roundTrip) timeout() time.Duration { return r.smooth + 4*r.deviation }
 // onUp starts anew on a fresh link: what was on its way is lost.
 func (l *Lockstep) onUp(id member.ID, reliable bool) {
 	k := &l.peers[id].link
-	k.up, k.reliable = true, reliable
+	k.up, k.reliable, k.asking = true, reliable, false
 	k.made++
 	k.numbers = 0
 	k.startAnew()
 	k.due = true
+}
+
+// onDown lets silence count from now on: over a link that is down nobody can be
+// asked, so nothing else would show that the peer is not heard any more.
+func (l *Lockstep) onDown(k *link) {
+	k.up = false
+	if !k.asking {
+		k.asking, k.askedAt = true, l.now
+	}
 }
 
 // startAnew forgets what was said, for the other side may not have heard it.
@@ -143,7 +152,7 @@ func (k *link) startAnew() {
 
 // answered times the round trip and notes that the peer hears us.
 func (l *Lockstep) answered(k *link, v *view) {
-	k.asking = false
+	k.asking, k.askedAt = !k.up, l.now
 	if v.marks[l.config.Self].Have > 0 {
 		k.anyAck = k.sent
 	}
