@@ -137,7 +137,7 @@ func (n *Node) callerTurn() {
 		if waiting, err = n.replica.Speak(n.now()); waiting {
 			n.wakeUp()
 		}
-		n.pace()
+		n.rest()
 	}
 	n.breakOff(err)
 }
@@ -205,24 +205,24 @@ func (n *Node) round() error {
 		return err
 	}
 	err := n.replica.Flush(n.now())
-	n.pace()
+	n.rest()
 	n.ticked = false
 	return err
 }
 
-// pace leaves out the ticks that nobody needs, and goes back to the full pace
+// rest leaves out the ticks that nobody needs, and goes back to the full pace
 // as soon as something happens. Who waits for the end of a run looks often.
-func (n *Node) pace() {
+func (n *Node) rest() {
 	if !n.ticked && !n.resting {
 		return
 	}
-	rest := n.reducer.Rest()
+	length := n.reducer.Rest()
 	if n.streamClosed || n.recorder != nil {
-		rest = 0
+		length = 0
 	}
-	if resting := rest > n.cfg.Tick; n.ticked && resting || resting != n.resting {
+	if resting := length > n.cfg.Tick; n.ticked && resting || resting != n.resting {
 		n.resting = resting
-		n.ticker.Reset(max(rest, n.cfg.Tick))
+		n.ticker.Reset(max(length, n.cfg.Tick))
 	}
 }
 

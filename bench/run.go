@@ -73,7 +73,7 @@ func (r *runner) measure(ctx context.Context, mode Mode, number int) (Round, err
 		return Round{}, err
 	}
 	load := r.load(mode, addrs)
-	var stopped *outage
+	var stopped <-chan outage
 	results, err := crew.measure(load, func() {
 		if mode == Ordered && r.plan.StopFor > 0 {
 			stopped = crew.stopLast(ctx, load.Warmup+(load.Duration-r.plan.StopFor)/quarters, r.plan.StopFor)
@@ -88,27 +88,12 @@ func (r *runner) measure(ctx context.Context, mode Mode, number int) (Round, err
 		return Round{}, err
 	}
 	if stopped != nil {
-		if round.CaughtUp, err = caughtUp(stopped, load, len(results)); err != nil {
+		if round.CaughtUp, err = (<-stopped).caughtUp(load, len(results)); err != nil {
 			return Round{}, err
 		}
 	}
 	r.rounds = append(r.rounds, round)
 	return round, nil
-}
-
-// caughtUp gives the milliseconds from the return of the member that stood
-// still until all members had delivered everything that was broadcast before.
-func caughtUp(stopped *outage, load Load, members int) (float64, error) {
-	back, err := stopped.wait()
-	last := back
-	if err == nil {
-		err = eachTime(load, members, func(sent, delivered int64) {
-			if sent < back {
-				last = max(last, delivered)
-			}
-		})
-	}
-	return time.Duration(last-back).Seconds() * 1e3, err
 }
 
 func (r *runner) load(mode Mode, addrs []string) Load {

@@ -3,44 +3,45 @@ package bench
 import (
 	"context"
 	"fmt"
-	"syscall"
 	"time"
 )
 
-// outage is a member that stands still for a while in the middle of a
+// outage is a member that stood still for a while in the middle of a
 // measurement.
 type outage struct {
-	cancel context.CancelFunc
-	over   chan struct{}
-	ended  time.Time // when the member went on
-	err    error
+	ended time.Time // when the member went on
+	err   error
 }
 
 // stopLast stops the last member after a while, and lets it go on after
 // another one.
-func (c *crew) stopLast(ctx context.Context, after, length time.Duration) *outage {
-	ctx, cancel := context.WithCancel(ctx)
-	o := &outage{cancel: cancel, over: make(chan struct{})}
+func (c *crew) stopLast(ctx context.Context, after, length time.Duration) <-chan outage {
+	over := make(chan outage, 1)
 	process := c.members[len(c.members)-1].cmd.Process
 	go func() {
-		defer close(o.over)
 		pause(ctx, after)
-		if o.err = process.Signal(syscall.SIGSTOP); o.err != nil {
-			return
+		err := suspend(process)
+		if err == nil {
+			pause(ctx, length)
+			err = resume(process)
 		}
-		pause(ctx, length)
-		o.ended = time.Now()
-		o.err = process.Signal(syscall.SIGCONT)
+		over <- outage{time.Now(), err}
 	}()
-	return o
+	return over
 }
 
-// wait gives when the member went on, in nanoseconds since 1970.
-func (o *outage) wait() (int64, error) {
-	<-o.over
-	o.cancel()
+// caughtUp gives the milliseconds from the return of the member that stood
+// still until all members had delivered everything that was broadcast before.
+func (o outage) caughtUp(load Load, members int) (float64, error) {
 	if o.err != nil {
 		return 0, fmt.Errorf("bench: stop a member for a while: %w", o.err)
 	}
-	return o.ended.UnixNano(), nil
+	back := o.ended.UnixNano()
+	last := back
+	err := eachTime(load, members, func(sent, delivered int64) {
+		if sent < back {
+			last = max(last, delivered)
+		}
+	})
+	return time.Duration(last-back).Seconds() * 1e3, err
 }
