@@ -19,7 +19,7 @@ import (
 // benchCommand measures a cluster beside what the machine can carry at all.
 type benchCommand struct {
 	Nodes    whole        `default:"3" min:"2" max:"64" help:"How many members, a process each."`
-	Payload  whole        `default:"8" min:"8" max:"65536" placeholder:"BYTES" help:"Bytes of an entry."`
+	Payload  whole        `default:"8" min:"8" max:"65536" placeholder:"BYTES" help:"Bytes of an entry; 8 if not given."`
 	Duration seconds      `default:"3" min:"100ms" max:"1h" help:"Of each measurement. A bare number is seconds; 1500ms and 2m work as well."`
 	Rounds   whole        `default:"3" min:"1" max:"100" help:"How often each is measured; medians are printed."`
 	Rate     whole        `default:"0" max:"1000000000" help:"Entries a second of all members together; 0 is as many as possible."`

@@ -170,14 +170,22 @@ func TestLossySharesOfPacketsArrive(t *testing.T) {
 	if err := n.Impose(t.Context(), func(_, _ int) int { return 10 }); err != nil {
 		t.Fatal(err)
 	}
-	got := says(t, n.Host(1), "send", address)
-	if !strings.HasPrefix(got, fmt.Sprint(sendBytes)+" in ") {
-		t.Errorf("%q, want %d bytes", got, sendBytes)
+	// The kernel puts many packets into one, so by chance none of a few may be lost.
+	const tries = 50
+	for range tries {
+		got := says(t, n.Host(1), "send", address)
+		if !strings.HasPrefix(got, fmt.Sprint(sendBytes)+" in ") {
+			t.Fatalf("%q, want %d bytes", got, sendBytes)
+		}
+		dropped, err := n.Dropped(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dropped > 0 {
+			return
+		}
 	}
-	dropped, err := n.Dropped(t.Context())
-	if err != nil || dropped == 0 {
-		t.Errorf("dropped %d packets, %v; want some", dropped, err)
-	}
+	t.Errorf("not a packet was dropped in %d attempts", tries)
 }
 
 func TestLimitedHostIsSlow(t *testing.T) {
