@@ -207,6 +207,24 @@ func TestRestartMustBringBackWhatWasPublished(t *testing.T) {
 	}
 }
 
+// TestWhatDoesNotCountNeedNotComeBack: a life that learnt that its place is
+// another's, and crashed before it began anew, comes back without what it wrote.
+func TestWhatDoesNotCountNeedNotComeBack(t *testing.T) {
+	for identity, broken := range map[member.Identity]bool{77: false, start(b).Identity: true} {
+		stranger := start(b)
+		stranger.Identity = identity
+		own := appends(b, b, 1, 9)
+		own.Identity = identity
+		again := stranger
+		again.Life = 2
+		names := judge(header(), start(a), start(b), trace.Event{Kind: trace.Crash, Member: b, Note: check.DataLost}, stranger, own, publishes(b, b, 1, 9),
+			trace.Event{Kind: trace.Crash, Member: b}, again, trace.Event{Kind: trace.Recover, Member: b, Stream: b, Time: 9}, publishes(b, a, 0, 0))
+		if slices.Contains(names, "durable-first") != broken {
+			t.Errorf("with identity %s violated are %v", identity, names)
+		}
+	}
+}
+
 // TestStrangersAreNotTakenForTheLifeThatCounts: a life that comes back without
 // its data may say and discard what it likes before it knows better.
 func TestStrangersAreNotTakenForTheLifeThatCounts(t *testing.T) {

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"chatterbox/clock"
 	"chatterbox/member"
 	"chatterbox/trace"
@@ -10,23 +12,26 @@ import (
 // a message says is held is held by then, durably with a journal; and after a
 // restart with the data it still is.
 func durableFirst(c *court) rule {
-	restarted := make([]bool, len(c.past.members))
+	before := make([][]member.Identity, len(c.past.members)) // whose entries a restarted member held; nil: judged, or no restart
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
 		switch e.Kind {
 		case trace.Start:
-			restarted[e.Member] = m.identity == e.Identity
+			before[e.Member] = nil
+			if m.identity == e.Identity {
+				before[e.Member] = slices.Clone(m.writers)
+			}
 			return
 		case trace.Recover:
 			writer := e.Stream == e.Member && c.past.streams[e.Stream].of(m.identity) != nil
-			if writer && restarted[e.Member] && m.published[e.Stream].Promise < clock.Infinity && e.Time < m.published[e.Stream].Promise {
+			if writer && before[e.Member] != nil && m.published[e.Stream].Promise < clock.Infinity && e.Time < m.published[e.Stream].Promise {
 				c.violated(e, "comes back with clock bound %d after it promised %d", uint64(e.Time), uint64(m.published[e.Stream].Promise))
 			}
 			return
 		}
-		if restarted[e.Member] {
-			restarted[e.Member] = false
-			c.judgeRestart(e)
+		if before[e.Member] != nil {
+			c.judgeRestart(e, before[e.Member])
+			before[e.Member] = nil
 		}
 		if held := m.held[e.Stream]; e.Kind == trace.Publish && e.Have > held {
 			c.violated(e, "says that it holds %d entries of stream %d, of which %d are durable", e.Have, e.Stream, held)
@@ -34,11 +39,14 @@ func durableFirst(c *court) rule {
 	}
 }
 
-// judgeRestart compares what came back with what was published before.
-func (c *court) judgeRestart(e *trace.Event) {
+// judgeRestart compares what came back with what was published before. Entries
+// of a life that turned out not to count need not come back: a crash can come
+// between learning that and beginning anew.
+func (c *court) judgeRestart(e *trace.Event, before []member.Identity) {
 	m := &c.past.members[e.Member]
 	for j, held := range m.held {
-		if said := m.published[j].Have; said > held {
+		another := c.past.members[j].identities > 1 && before[j] != 0 && c.past.counted[j] != before[j]
+		if said := m.published[j].Have; said > held && !another {
 			c.violated(e, "came back with %d entries of stream %d after it said that it holds %d", held, j, said)
 		}
 	}

@@ -13,12 +13,12 @@ import (
 // takes at most so many runs. A Config whose run does not break that promise
 // comes back as it is.
 func (r *Runner) Shrink(c Config, check string, runs int) (Config, error) {
+	c.Sink = nil // was told this run already
 	result, err := r.Run(c)
 	if err != nil || !result.violates(check) {
 		return c, err
 	}
 	s := shrinker{runner: r, check: check, left: runs, best: result.Config()}
-	s.best.Sink = nil
 	for before := -1; s.left > 0 && before != s.kept; {
 		before = s.kept
 		s.lines()

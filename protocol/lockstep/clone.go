@@ -31,6 +31,6 @@ func (p *peer) detach() {
 	for _, v := range []*view{&p.bound, &p.guest} {
 		v.marks, v.hears = slices.Clone(v.marks), slices.Clone(v.hears)
 	}
-	p.link.relayed = slices.Clone(p.link.relayed)
+	p.link.relayed, p.link.guests = slices.Clone(p.link.relayed), slices.Clone(p.link.guests)
 	p.link.message, p.link.rows = protocol.Message{}, nil
 }

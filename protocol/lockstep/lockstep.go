@@ -41,11 +41,12 @@ type Lockstep struct {
 	agreed  bool   // all members showed this binding
 	reader  bool   // another life is bound to this place: write nothing
 
-	streams []stream
-	held    queue
-	peers   []peer
-	version uint64     // of the own row; rises with each change
-	hears   member.Set // whom this member hears directly
+	streams  []stream
+	held     queue
+	peers    []peer
+	version  uint64        // of the own row; rises with each change
+	hears    member.Set    // whom this member hears directly
+	nextBeat time.Duration // of a life that may only read: when it says again that it goes on
 
 	waiting   protocol.Batch // submitted while another one is in flight; Count 0: none
 	closing   bool           // nothing more will be submitted

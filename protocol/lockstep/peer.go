@@ -33,8 +33,9 @@ type view struct {
 	horizon  clock.Time
 	hash     uint64 // of its binding
 	stable   clock.Time
-	version  uint64     // of the newest row
-	hears    member.Set // whom it hears directly, by that row
+	version  uint64        // of the newest row
+	hears    member.Set    // whom it hears directly, by that row
+	seen     time.Duration // of a guest: when it was heard, or others last told news of it
 }
 
 // life counts the starts of the identity; what an earlier one said is void.
@@ -67,9 +68,11 @@ type link struct {
 	toldEnd  bool   // a mutant's memory of its end
 	anyAck   uint64 // a mutant's idea of what the peer acknowledged
 
-	direct bool // the peer itself was heard, not only others about it
+	doubted bool // others speak of another life than the one that was heard last
+	direct  bool // the peer itself was heard, not only others about it
 	// relayed are the versions of the others' rows that were passed on.
 	relayed []uint64
+	guests  []uint64 // the same of the rows of guests
 
 	message protocol.Message
 	rows    []protocol.Row
@@ -123,7 +126,9 @@ func (r *roundTrip) sample(d time.Duration) {
 	r.smooth += (d - r.smooth) / 8
 }
 
-func (r *roundTrip) timeout() time.Duration { return r.smooth + 4*r.deviation }
+// timeout is bounded: one answer of a peer that was paused would otherwise cost
+// all patience for the rest of a run.
+func (r *roundTrip) timeout() time.Duration { return min(r.smooth+4*r.deviation, repeatMax) }
 
 // onUp starts anew on a fresh link: what was on its way is lost.
 func (l *Lockstep) onUp(id member.ID, reliable bool) {
@@ -146,13 +151,13 @@ func (l *Lockstep) onDown(k *link) {
 
 // startAnew forgets what was said, for the other side may not have heard it.
 func (k *link) startAnew() {
-	k.sent, k.told, k.timing, k.relayed = 0, 0, false, nil
+	k.sent, k.told, k.timing, k.relayed, k.guests = 0, 0, false, nil, nil
 	k.after = afterwards{relay: k.after.relay}
 }
 
 // answered times the round trip and notes that the peer hears us.
 func (l *Lockstep) answered(k *link, v *view) {
-	k.asking, k.askedAt = !k.up, l.now
+	k.asking, k.askedAt, k.doubted = !k.up, l.now, false
 	if v.marks[l.config.Self].Have > 0 {
 		k.anyAck = k.sent
 	}

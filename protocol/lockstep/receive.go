@@ -57,7 +57,7 @@ func (l *Lockstep) admit(m *protocol.Message) *view {
 		*v = view{identity: m.Identity, marks: make(clock.Vector, l.config.Members)}
 		p.link.startAnew()
 	}
-	v.session = m.Session
+	v.session, v.seen = m.Session, l.now
 	p.visited = visited
 	return v
 }

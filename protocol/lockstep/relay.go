@@ -138,15 +138,14 @@ func (l *Lockstep) relayRows(to member.ID, p *peer) {
 	for id, room := 0, relayedMarksMax; id < len(l.peers) && room > 0; id++ {
 		if l.unheard(member.ID(id), to, p) && l.newRow(id, k) {
 			k.relayed[id] = l.peers[id].bound.version
-			k.rows = append(k.rows, l.rowOf(member.ID(id)))
+			k.rows = append(k.rows, l.peers[id].bound.row(member.ID(id)))
 			room -= len(l.peers)
 		}
 	}
 }
 
-// rowOf gives another member's row as far as it is known here.
-func (l *Lockstep) rowOf(id member.ID) protocol.Row {
-	v := &l.peers[id].bound
+// row gives another member's row as far as it is known here.
+func (v *view) row(id member.ID) protocol.Row {
 	r := protocol.Row{Member: id, Identity: v.identity, Version: v.version, Binding: v.hash, Hears: slices.Clone(v.hears)}
 	for stream, mark := range v.marks {
 		if mark != (clock.Mark{}) {
@@ -156,14 +155,17 @@ func (l *Lockstep) rowOf(id member.ID) protocol.Row {
 	return r
 }
 
-// hearOf takes the row of a member that somebody else passes on. Only the
-// life that is bound to the place matters, and not what an earlier start of it
-// said.
+// hearOf takes the row of a member that somebody else passes on, but not what
+// an earlier start of it said.
 func (l *Lockstep) hearOf(r *protocol.Row) {
 	if int(r.Member) >= len(l.peers) || r.Member == l.config.Self {
 		return
 	}
-	if r.Identity != l.binding[r.Member] || r.Binding != l.hash || l.hash == 0 {
+	if r.Identity != l.binding[r.Member] {
+		l.hearOfGuest(r)
+		return
+	}
+	if r.Binding != l.hash || l.hash == 0 {
 		return
 	}
 	p := &l.peers[r.Member]

@@ -15,10 +15,12 @@ func (l *Lockstep) onTick() {
 		return
 	}
 	l.listen()
+	l.part()
+	l.beat()
 	for id := range l.peers {
 		if p := &l.peers[id]; p.link.up {
 			p.link.again = p.link.again || l.overdue(p)
-			p.link.due = p.link.due || p.link.again || p.link.told != l.version || l.owesRows(member.ID(id), p)
+			p.link.due = p.link.due || p.link.again || p.link.doubted || p.link.told != l.version || l.owesRows(member.ID(id), p) || l.owesGuests(member.ID(id), p)
 		}
 	}
 }
@@ -27,7 +29,7 @@ func (l *Lockstep) onTick() {
 // nothing is in flight and every peer has shown that it knows all. A member at
 // rest says nothing at all.
 func (l *Lockstep) Rest() time.Duration {
-	if !l.agreed || l.inFlight().Count > 0 || l.waiting.Count > 0 {
+	if !l.agreed || l.reader || l.inFlight().Count > 0 || l.waiting.Count > 0 {
 		return 0
 	}
 	for id := range l.peers {
@@ -45,7 +47,7 @@ func (l *Lockstep) Rest() time.Duration {
 // restless says whether something may have to be said to a peer soon.
 func (l *Lockstep) restless(id member.ID, p *peer) bool {
 	k := &p.link
-	return !k.up || k.asking || !l.heard(p) || p.visited || k.told != l.version || l.behind(p) || l.mayOweRows(id, p)
+	return !k.up || k.asking || k.doubted || !l.heard(p) || p.visited || k.told != l.version || l.behind(p) || l.mayOweRows(id, p)
 }
 
 // listen notices whom this member hears. That it does not hear somebody any
@@ -145,9 +147,10 @@ func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
 	if k.due {
 		l.repeatOthers(id, p, m)
 		l.relayRows(id, p)
+		l.relayGuests(id, k)
 	}
 	m.Rows = k.rows
-	if fresh || k.due && l.behind(p) {
+	if fresh || k.due && (k.doubted || l.behind(p)) {
 		l.ask(k, m)
 	}
 	k.told = l.version
@@ -165,6 +168,7 @@ func (l *Lockstep) sendOwn(k *link, m *protocol.Message) {
 // ask wants an answer, and plans the next attempt for when there is none.
 func (l *Lockstep) ask(k *link, m *protocol.Message) {
 	k.numbers++
+	k.doubted = false
 	m.Number = k.numbers
 	if !k.asking {
 		k.asking, k.askedAt = true, l.now
