@@ -29,13 +29,16 @@ func (l *Lockstep) beat() {
 	}
 }
 
-// part takes leave of guests that are gone.
-func (l *Lockstep) part() {
+// hasGuests takes leave of the guests that are gone, and says whether there are
+// others.
+func (l *Lockstep) hasGuests() bool {
+	some := false
 	for id := range l.peers {
-		if p := &l.peers[id]; p.visited && l.gone(p) {
-			p.visited = false
-		}
+		p := &l.peers[id]
+		p.visited = p.visited && !l.gone(p)
+		some = some || p.visited
 	}
+	return some
 }
 
 func (l *Lockstep) gone(p *peer) bool {
@@ -44,9 +47,9 @@ func (l *Lockstep) gone(p *peer) bool {
 
 // owesGuests says whether a peer should be told of guests. Nobody says which
 // ones it hears, so their rows go to all, each version once.
-func (l *Lockstep) owesGuests(to member.ID, p *peer) bool {
+func (l *Lockstep) owesGuests(to member.ID, k *link) bool {
 	for id := range l.peers {
-		if l.owesGuest(member.ID(id), to, &p.link) {
+		if l.owesGuest(member.ID(id), to, k) {
 			return true
 		}
 	}

@@ -15,14 +15,20 @@ func (l *Lockstep) onTick() {
 		return
 	}
 	l.listen()
-	l.part()
 	l.beat()
+	guests := l.hasGuests()
 	for id := range l.peers {
 		if p := &l.peers[id]; p.link.up {
 			p.link.again = p.link.again || l.overdue(p)
-			p.link.due = p.link.due || p.link.again || p.link.doubted || p.link.told != l.version || l.owesRows(member.ID(id), p) || l.owesGuests(member.ID(id), p)
+			p.link.due = p.link.due || p.link.again || l.owesNews(member.ID(id), p) || guests && l.owesGuests(member.ID(id), &p.link)
 		}
 	}
+}
+
+// owesNews says whether there is something that a peer was not told yet, or
+// has to be asked.
+func (l *Lockstep) owesNews(to member.ID, p *peer) bool {
+	return p.link.doubted || p.link.told != l.version || l.owesRows(to, p)
 }
 
 // Rest gives how long no tick is needed unless something comes: a while, once
