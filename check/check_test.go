@@ -261,6 +261,26 @@ func TestWhatAllForgotBindsNobody(t *testing.T) {
 	}
 }
 
+// TestWhoHeardOfTheClusterIsBoundByIt: of two members that lost their data one
+// after the other, the first one back carries the order on if it heard of it.
+func TestWhoHeardOfTheClusterIsBoundByIt(t *testing.T) {
+	for _, heard := range []bool{false, true} {
+		events := []trace.Event{
+			start(a), start(b), appends(a, a, 1, 1), appends(b, a, 1, 1), delivers(a, a, 1, 1, 0),
+			{Kind: trace.Crash, Member: b, Note: check.DataLost}, {Kind: trace.Start, Member: b, Identity: 7, Life: 1},
+		}
+		if heard {
+			events = append(events, trace.Event{Kind: trace.Receive, Member: b, Peer: a, Identity: start(a).Identity})
+		}
+		own, delivery := appends(b, b, 1, 1), delivers(b, b, 1, 1, 0)
+		own.Identity, delivery.Identity = 7, 7
+		events = append(events, trace.Event{Kind: trace.Crash, Member: a, Note: check.DataLost}, own, delivery)
+		if names := judge(header(), events...); slices.Contains(names, "agreement") != heard {
+			t.Errorf("with heard %t violated are %v", heard, names)
+		}
+	}
+}
+
 // TestViolationsAreCountedAndAFewKept of each check.
 func TestViolationsAreCountedAndAFewKept(t *testing.T) {
 	j := check.New(header(), nil)

@@ -26,7 +26,7 @@ type history struct {
 type witness struct {
 	running    bool
 	paused     bool
-	blank      bool // it keeps nothing: it did not start yet, or lost its data
+	informed   bool // its life, or the data it keeps, knows of the cluster so far
 	opening    bool // nothing happened in this life yet but taking up the journal
 	identity   member.Identity
 	identities int // that the place had so far
@@ -52,6 +52,7 @@ type witness struct {
 type pastLife struct {
 	identity member.Identity
 	held     []uint64
+	informed bool
 }
 
 // stream is what an origin appended. Another life with other data begins anew.
@@ -85,8 +86,7 @@ func (h *history) reset(header trace.Header) {
 	*h = history{header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n)}
 	for i := range h.members {
 		h.members[i] = witness{
-			blank: true,
-			held:  make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
+			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
 			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
 		}
 	}
@@ -98,7 +98,7 @@ func (h *history) note(e *trace.Event) {
 	m.opening = m.opening && (e.Kind == trace.Append || e.Kind == trace.Recover || e.Kind == trace.Reset)
 	switch e.Kind {
 	case trace.Start:
-		m.start(e)
+		h.noteStart(m, e)
 	case trace.Recover:
 		m.regain(e)
 	case trace.Append:
@@ -111,10 +111,15 @@ func (h *history) note(e *trace.Event) {
 		h.noteDeliver(m, e)
 	case trace.Reset:
 		m.place, m.position = h.placeOf(e.Position), e.Position
+	case trace.Receive:
+		m.informed = m.informed || h.wasInformed(e.Peer, e.Identity)
 	case trace.Crash:
-		m.running, m.paused, m.blank = false, false, e.Note == DataLost
+		m.running, m.paused = false, false
 		h.healedAt = e.At
-		h.forget()
+		if e.Note == DataLost {
+			m.bury()
+			h.forget()
+		}
 	case trace.Sample:
 		m.sample = *e
 	case trace.Believe:
@@ -133,16 +138,44 @@ func (h *history) note(e *trace.Event) {
 	}
 }
 
-// forget begins anew when no member keeps anything: those who come back are
-// another cluster, and owe nothing to what nobody knows.
+// forget begins anew when nobody knows of the cluster so far: those who came
+// back meanwhile, and heard nothing of it, owe nothing to it.
 func (h *history) forget() {
+	if h.anyInformed() {
+		return
+	}
 	for i := range h.members {
-		if !h.members[i].blank {
-			return
-		}
+		h.members[i].informed = h.members[i].running
 	}
 	h.order = nil
 	clear(h.counted)
+}
+
+func (h *history) anyInformed() bool {
+	return slices.ContainsFunc(h.members, func(m witness) bool { return m.informed })
+}
+
+// wasInformed says whether the life of a member that sent a message knew of the
+// cluster so far.
+func (h *history) wasInformed(place member.ID, identity member.Identity) bool {
+	m := &h.members[place]
+	for i := range m.past {
+		if m.past[i].identity == identity {
+			return m.past[i].informed
+		}
+	}
+	return m.identity == identity && m.informed
+}
+
+// noteStart: a life that begins with nothing knows of the cluster once it heard
+// of it, unless it is the first one of its place, or there is nobody to hear of
+// it from.
+func (h *history) noteStart(m *witness, e *trace.Event) {
+	if m.identity != e.Identity {
+		m.bury()
+		m.informed = m.identities == 0 || !h.anyInformed()
+	}
+	m.start(e)
 }
 
 // DataLost is the note of a trace.Crash event after which nothing is left.
@@ -156,13 +189,19 @@ const (
 	PhaseEnd   = "end"
 )
 
+// bury keeps what a life held and knew whose data was lost.
+func (m *witness) bury() {
+	if n := len(m.past); m.identities == 0 || n > 0 && m.past[n-1].identity == m.identity {
+		return
+	}
+	m.past = append(m.past, pastLife{m.identity, slices.Clone(m.held), m.informed})
+	m.informed = false
+}
+
 func (m *witness) start(e *trace.Event) {
-	m.running, m.opening, m.blank, m.startedAt = true, true, false, e.At
+	m.running, m.opening, m.startedAt = true, true, e.At
 	m.starts++
 	if m.identity != e.Identity {
-		if m.identities > 0 {
-			m.past = append(m.past, pastLife{m.identity, slices.Clone(m.held)})
-		}
 		m.identities++
 		clear(m.published)
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math/bits"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,11 +54,11 @@ type simBatch struct {
 	style      style
 	began      time.Time
 
-	mu       sync.Mutex // guards all below
-	next     uint64     // run to be made
-	done     uint64     // runs made
-	failed   uint64     // of them, those with violations
-	failedAt uint64     // the first of these, by number
+	mu       sync.Mutex   // guards all below
+	next     uint64       // run to be made
+	done     uint64       // runs made
+	failed   []jsonBroken // of them, those with violations, as they ended
+	failedAt uint64       // the first of these, by number
 	first    *sim.Result
 	virtual  time.Duration
 	entries  uint64
@@ -114,7 +116,7 @@ func (b *simBatch) add(index uint64, result *sim.Result, err error) {
 	b.entries += result.Entries
 	b.hashes ^= bits.RotateLeft64(result.Hash, int(index%64))
 	if result.Failed() {
-		b.failed++
+		b.failed = append(b.failed, jsonBroken{result.Config().Seed, result.Violations[0].Check})
 		if b.first == nil || index < b.failedAt {
 			b.first, b.failedAt = result, index
 		}
@@ -129,8 +131,8 @@ func (b *simBatch) progress() string {
 	elapsed := time.Since(b.began)
 	line := fmt.Sprintf("%s %d of %d runs, %.0f/s, %s of virtual time", b.style.accent(bar(float64(b.done)/float64(b.jobs.len()), boardColumns)),
 		b.done, b.jobs.len(), float64(b.done)/elapsed.Seconds(), short(b.virtual.Round(time.Second)))
-	if b.failed > 0 {
-		line += b.style.bad(fmt.Sprintf(", %d failed: %s", b.failed, b.first.Violations[0].Check))
+	if len(b.failed) > 0 {
+		line += b.style.bad(fmt.Sprintf(", %d failed: %s", len(b.failed), b.first.Violations[0].Check))
 	}
 	return line
 }
@@ -140,13 +142,20 @@ func (b *simBatch) hash() string { return fmt.Sprintf("%016x", b.hashes) }
 
 // jsonSim is the JSON form of what came of the runs.
 type jsonSim struct {
-	Runs       uint64    `json:"runs"`
-	Violations uint64    `json:"violations"` // runs with a violation
-	First      *jsonFail `json:"first"`
-	Virtual    float64   `json:"virtual_s"`
-	Entries    uint64    `json:"entries"`
-	Hash       string    `json:"trace_hash"`
-	Elapsed    float64   `json:"elapsed_s"`
+	Runs       uint64       `json:"runs"`
+	Violations uint64       `json:"violations"` // runs with a violation
+	First      *jsonFail    `json:"first"`
+	Broken     []jsonBroken `json:"broken,omitempty"` // all of them, by seed
+	Virtual    float64      `json:"virtual_s"`
+	Entries    uint64       `json:"entries"`
+	Hash       string       `json:"trace_hash"`
+	Elapsed    float64      `json:"elapsed_s"`
+}
+
+// jsonBroken names a run that failed, and the first promise it broke.
+type jsonBroken struct {
+	Seed  uint64 `json:"seed"`
+	Check string `json:"check"`
 }
 
 type jsonFail struct {
@@ -160,8 +169,9 @@ type jsonFail struct {
 // conclude prints what came of the runs, and makes the first that failed
 // smaller.
 func (c *simCommand) conclude(console *console, b *simBatch) error {
+	slices.SortFunc(b.failed, func(x, y jsonBroken) int { return cmp.Compare(x.Seed, y.Seed) })
 	report := jsonSim{
-		Runs: b.done, Violations: b.failed, Virtual: b.virtual.Seconds(), Entries: b.entries,
+		Runs: b.done, Violations: uint64(len(b.failed)), Broken: b.failed, Virtual: b.virtual.Seconds(), Entries: b.entries,
 		Hash: b.hash(), Elapsed: time.Since(b.began).Seconds(),
 	}
 	if b.first != nil {
@@ -195,9 +205,27 @@ func (c *simCommand) print(console *console, b *simBatch, r *jsonSim) {
 		fmt.Fprintf(b.stdout, "  promised: %s\n", known.Promise)
 	}
 	fmt.Fprintf(b.stdout, "reproduce: %s\n", r.First.Reproduce)
+	if len(r.Broken) > 1 {
+		fmt.Fprintf(b.stdout, "seeds that fail: %s\n", brokenSeeds(r.Broken))
+	}
 	if r.First.Case != "" {
 		fmt.Fprintf(b.stdout, "smallest run found that fails; keep it in a file for --failure-map:\n\n%s", r.First.Case)
 	}
+}
+
+// brokenSeedsMax is how many seeds are printed; JSON has all.
+const brokenSeedsMax = 20
+
+func brokenSeeds(broken []jsonBroken) string {
+	shown := broken[:min(len(broken), brokenSeedsMax)]
+	words := make([]string, 0, len(shown)+1)
+	for _, run := range shown {
+		words = append(words, fmt.Sprintf("%d %s", run.Seed, run.Check))
+	}
+	if more := len(broken) - len(shown); more > 0 {
+		words = append(words, fmt.Sprintf("and %d more (--json has all)", more))
+	}
+	return strings.Join(words, ", ")
 }
 
 // reproduce gives the one line that runs the first failure again.
