@@ -20,6 +20,7 @@ func (d *Delta) Clone() *Delta {
 	for i := range c.streams {
 		c.streams[i].log = d.streams[i].log.clone()
 		c.streams[i].ahead = slices.Clone(d.streams[i].ahead)
+		c.streams[i].pull.tried = slices.Clone(d.streams[i].pull.tried)
 	}
 	c.rows = make([]*row, len(d.rows))
 	for i, r := range d.rows {
@@ -30,6 +31,7 @@ func (d *Delta) Clone() *Delta {
 	for i := range c.links {
 		c.links[i].detach()
 		c.links[i].row = d.twin(&c, d.links[i].row, i)
+		c.links[i].before = d.links[i].before.clone()
 	}
 	return &c
 }

@@ -8,10 +8,11 @@ import (
 // A guest is a life without data at a place that is bound to an earlier one: it
 // only reads. Members that do not hear the place learn of it through others.
 
-// freshGuest forgets what a life that only reads said it holds.
+// freshGuest forgets what a life that only reads said it holds before it knew
+// who writes where.
 func (d *Delta) freshGuest(l *link) {
-	if l.row != nil && !d.boundTo(l) {
-		l.row = nil
+	if l.row != nil && !l.row.knows && !d.boundTo(l) {
+		l.row, l.before = nil, nil
 		d.tieRow(l)
 		d.startOver(l)
 	}

@@ -12,7 +12,7 @@ import (
 
 const (
 	windowBytesFirst = 64 << 10               // in flight to a peer that was not measured yet; it doubles with each round trip
-	windowBytesMin   = 16 << 10               // in flight to the slowest peer
+	windowBytesMin   = 4 << 10                // in flight to the slowest peer
 	windowBytesNear  = 512 << 10              // more than that only where distance, not queueing, makes a round trip long
 	windowBytesAll   = 2560 << 10             // nor more than that to all peers together: so much each of them may have to take at once
 	roundTripCalm    = 200 * time.Millisecond // more than that over the shortest round trip means that queues fill: the window halves
@@ -33,11 +33,11 @@ type link struct {
 	identity  member.Identity   // the life that is heard; 0: nobody was
 	past      []member.Identity // lives that were heard before: what comes from them is late
 	row       *row              // what that life holds: the one in Delta.rows, or a reader's own
+	before    *row              // of the reader that was heard before, or nil: a late message may pass for another life for a while
 	heard     time.Duration
 	everHeard bool
-	bindings  bool            // the peer knows the agreed binding
-	agreedAs  member.Identity // the life that was heard to know it
-	met       bool            // the peer answered this life, so its row is known in full
+	bindings  bool // the peer knows the agreed binding
+	met       bool // the peer answered this life, so its row is known in full
 
 	older      clock.Time    // what was there before the link: the peer may have got it from others
 	askedUntil time.Duration // so long its word on that is waited for, unless it met this life
@@ -200,10 +200,22 @@ func (d *Delta) tieRow(l *link) {
 		if d.rows[l.peer] == nil {
 			d.rows[l.peer] = newRow(d.cfg.Members, l.identity)
 		}
-		l.row = d.rows[l.peer]
-	case l.row == nil || l.row.identity != l.identity:
-		l.row = newRow(d.cfg.Members, l.identity)
+		d.turnTo(l, d.rows[l.peer])
+	case l.row != nil && l.row.identity == l.identity:
+	case l.before != nil && l.before.identity == l.identity:
+		d.turnTo(l, l.before)
+	default:
+		d.turnTo(l, newRow(d.cfg.Members, l.identity))
 	}
+}
+
+// turnTo goes on with another row, and keeps the one of a reader: what it told
+// it does not tell again, should it turn out to be the present life.
+func (d *Delta) turnTo(l *link, r *row) {
+	if l.row != nil && l.row != r && l.row != d.rows[l.peer] {
+		l.before = l.row
+	}
+	l.row = r
 }
 
 // boundTo says that the peer's present life is the one that counts.
@@ -385,7 +397,7 @@ func (d *Delta) timeout(l *link) time.Duration {
 	case !d.hears(l):
 		wait = max(wait, 2*l.detour)
 	case l.srtt > 0:
-		wait = max(l.srtt+4*l.rttvar, 2*d.cfg.Tick+d.cfg.Pace)
+		wait = max(l.srtt+4*l.rttvar, 2*d.cfg.Tick+d.pace(l))
 	}
 	return min(wait<<min(l.backoff, 10), timeoutMax)
 }

@@ -127,14 +127,19 @@ func (d *Delta) loseBefore(l *link, before time.Duration) {
 // onBinding takes over what the sender has bound.
 func (d *Delta) onBinding(l *link, m *protocol.Message) {
 	d.bind(m.From, m.Identity)
-	if m.Agreed && l.agreedAs != l.identity {
-		l.agreedAs = l.identity
-		d.freshGuest(l)
-	}
 	if d.agreed || len(m.Binding) != d.cfg.Members {
 		l.bindings = l.bindings || m.Agreed
-		return
+	} else {
+		d.joinBinding(l, m)
 	}
+	if m.Agreed {
+		d.freshGuest(l)
+		l.row.knows = true
+	}
+}
+
+// joinBinding adds to the own binding what the sender's has.
+func (d *Delta) joinBinding(l *link, m *protocol.Message) {
 	if owner := m.Binding[d.cfg.Self]; owner != 0 && owner != d.cfg.Identity && !d.reader {
 		d.becomeReader(owner)
 	}
@@ -201,9 +206,7 @@ func (d *Delta) agree() {
 func (d *Delta) settleBinding() {
 	d.agreed = true
 	for i := range d.links {
-		if l := &d.links[i]; l.agreedAs != l.identity {
-			d.freshGuest(l)
-		}
+		d.freshGuest(&d.links[i])
 	}
 	for j := range d.streams {
 		d.streams[j].waiting = true
@@ -282,6 +285,7 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 			continue // a guest that does not know the binding may speak of another life's stream
 		}
 		d.onMark(target, mark, mark.Stream == r.Member)
+		d.lead(from, mark)
 	}
 	if r.Member == d.cfg.Self {
 		return
@@ -360,6 +364,14 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 		s.waiting = true
 	default:
 		d.raise(mark.Stream, clock.Mark{Promise: joined.Promise})
+	}
+}
+
+// lead remembers who told first that there is more of a stream: the way from
+// there is the best one, whatever the round trip.
+func (d *Delta) lead(from *link, mark protocol.StreamMark) {
+	if s := &d.streams[mark.Stream]; mark.Have > s.most {
+		s.most, s.leader = mark.Have, from.peer
 	}
 }
 

@@ -9,23 +9,12 @@ import (
 )
 
 const (
-	leaseQuiets    = 10 // a pull is a lease for so many times the quiet time
-	rotateQuiets   = 2  // without progress for so many, somebody else is asked
-	patienceQuiets = 4  // so much longer an origin that was heard is waited for: it may be slow, or its link come up next
-	pushSlots      = 4  // holders take turns in pushing
+	leaseQuiets = 10 // a pull is a lease for so many times the quiet time
+	pushSlots   = 4  // holders take turns in pushing
 
 	relayedMarksMax = 4096 // of the rows of others in one message; the other rows go with the next one
 
-	patienceMax = 500 * time.Millisecond // but not longer than that: the nearest holder may be far
 )
-
-// pull is this member's request that a peer relay a stream to it.
-type pull struct {
-	from   member.ID
-	active bool
-	asked  time.Duration
-	vain   uint // members asked before that did not help
-}
 
 // onTick looks after everything that only the passing of time shows.
 func (d *Delta) onTick() {
@@ -88,118 +77,6 @@ func (d *Delta) publishMeta() {
 	d.published = d.changes
 }
 
-// seek asks one peer to relay a stream that others are known to have more of
-// while nothing of it comes; it asks another one when that does not help, and
-// ends the lease when the origin itself is back.
-func (d *Delta) seek(stream member.ID) {
-	s := &d.streams[stream]
-	p := &s.pull
-	if !s.waiting && !p.active {
-		return
-	}
-	quiet := d.quietOf(stream)
-	if p.active && s.direct > p.asked && p.from != stream {
-		d.askFor(stream, p.from, true)
-		p.active = false
-	}
-	if !s.waiting {
-		p.active = p.active && d.now-max(p.asked, s.came) < leaseQuiets*quiet
-		if !p.active || d.now-p.asked < leaseQuiets*quiet/2 || s.came < p.asked {
-			return
-		}
-	}
-	still := d.now - max(s.came, s.missed)
-	switch {
-	case p.active && s.came > p.asked && d.now-p.asked >= leaseQuiets*quiet/2:
-		d.askFor(stream, p.from, false)
-	case p.active && d.now-max(p.asked, s.came) >= min(rotateQuiets*quiet<<min(p.vain, 10), timeoutMax):
-		d.rotate(stream)
-	case !p.active && (still >= quiet+min(patienceQuiets*quiet, patienceMax) || still >= quiet && d.silent(stream)):
-		d.rotate(stream)
-	}
-}
-
-// quiet gives D1 for the way to one peer: how long nothing must come of it
-// before others step in. A slow way to somebody else does not count: it would
-// make all detours as slow.
-func (d *Delta) quiet(l *link) time.Duration {
-	if l.srtt == 0 {
-		return unmeasuredTicks * d.cfg.Tick
-	}
-	return d.stretch(l)
-}
-
-// stretch gives the longer of two ticks and one and a half round trips: how often
-// a peer is told the same kind of news at most.
-func (d *Delta) stretch(l *link) time.Duration {
-	return max(2*d.cfg.Tick, min(l.srtt, timeoutMax)*3/2)
-}
-
-// quietOf gives the quiet time of a stream: that of the peer that was asked, or
-// else of the nearest one that is heard and has more. The origin is one of
-// these; when its own way is the slow one, it need not be waited for.
-func (d *Delta) quietOf(stream member.ID) time.Duration {
-	if p := &d.streams[stream].pull; p.active {
-		return d.quiet(&d.links[p.from])
-	}
-	return d.nearest(stream)
-}
-
-// nearest gives the shortest quiet time of the peers that can be asked for more
-// of a stream; the longest possible if there are none.
-func (d *Delta) nearest(stream member.ID) time.Duration {
-	quiet := timeoutMax * 3 / 2
-	for i := range d.links {
-		if l := &d.links[i]; d.hasMore(l, stream) {
-			quiet = min(quiet, d.quiet(l))
-		}
-	}
-	return quiet
-}
-
-// hasMore says whether a peer can be asked for more of a stream.
-func (d *Delta) hasMore(l *link, stream member.ID) bool {
-	return l.peer != d.cfg.Self && l.up && d.hears(l) && l.row != nil && l.row.mark(stream).Have > d.mine.mark(stream).Have
-}
-
-// silent says whether nothing speaks for waiting until the origin itself comes
-// back: it was never heard, or somebody without its data came to its place.
-func (d *Delta) silent(origin member.ID) bool {
-	l := &d.links[origin]
-	return origin == d.cfg.Self || !l.everHeard || !d.boundTo(l)
-}
-
-// rotate asks the next peer that has more of a stream and is no farther away
-// than the nearest. Each time that this does not help it may be twice as far,
-// and gets twice the time: a way that was not measured may be a slow one.
-func (d *Delta) rotate(stream member.ID) {
-	p := &d.streams[stream].pull
-	first, vain := (uint64(d.cfg.Self)+uint64(stream))%uint64(d.cfg.Members), uint(0)
-	before := *p
-	if p.active {
-		first, vain = uint64(p.from)+1, p.vain+1
-	}
-	p.active = false
-	farthest := d.nearest(stream) << min(vain, 10)
-	for i := range uint64(d.cfg.Members) {
-		l := &d.links[(first+i)%uint64(d.cfg.Members)]
-		if d.hasMore(l, stream) && d.quiet(l) <= farthest {
-			if before.active && before.from != l.peer {
-				d.askFor(stream, before.from, true)
-			}
-			d.askFor(stream, l.peer, false)
-			p.vain = vain
-			return
-		}
-	}
-}
-
-func (d *Delta) askFor(stream, from member.ID, cancel bool) {
-	d.streams[stream].pull = pull{from: from, active: !cancel, asked: d.now}
-	l := &d.links[from]
-	l.pulls = append(l.pulls, protocol.Pull{Stream: stream, Cancel: cancel})
-}
-
 // onPull begins, renews or ends the relaying of a stream to a peer.
 func (d *Delta) onPull(l *link, p protocol.Pull) {
 	if int(p.Stream) >= d.cfg.Members || p.Stream == d.cfg.Self && !d.reader {
@@ -210,7 +87,7 @@ func (d *Delta) onPull(l *link, p protocol.Pull) {
 		d.endLeases(l)
 		return
 	}
-	d.relay(l, p.Stream, leaseQuiets*d.quiet(l))
+	d.relay(l, p.Stream, max(leaseQuiets*d.quiet(l), trialMax))
 }
 
 // relay sends a stream to a peer for a while.

@@ -12,6 +12,7 @@ import (
 // that changed here.
 type row struct {
 	identity member.Identity
+	knows    bool // it was heard to know the agreed binding
 	version  uint64
 	binding  uint64
 	hears    member.Set

@@ -68,7 +68,7 @@ func (d *Delta) mayFill(l *link) bool {
 func (l *link) full() bool { return l.inFlight > 0 && l.inFlight >= l.window }
 
 func (d *Delta) mustSpeak(l *link) bool {
-	rested := d.now-l.spoke >= d.cfg.Pace
+	rested := d.now-l.spoke >= d.pace(l)
 	settling := d.agreed || d.cfg.Pace == 0 // before that no haste of a large cluster helps
 	switch {
 	case d.now-l.spoke >= d.keepAlive(l), l.owedSize >= ackBytes, len(l.pulls) > 0:
@@ -77,6 +77,13 @@ func (d *Delta) mustSpeak(l *link) bool {
 		return true
 	}
 	return d.tick && (rested && (l.owed || d.news(l) || d.mustRelay(l)) || d.mustTellEnd(l))
+}
+
+// pace gives how long a row that no batch carries waits after the last message.
+// Where queues fill on the way it waits longer: rows of every tick would keep a
+// slow link seconds behind.
+func (d *Delta) pace(l *link) time.Duration {
+	return max(d.cfg.Pace, (l.srtt-l.shortest-roundTripCalm)/2)
 }
 
 // keepAlive gives how long to be silent to a peer at most. One that is not heard

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatterbox/clock"
+	"chatterbox/member"
 	"chatterbox/protocol"
 )
 
@@ -23,6 +24,9 @@ type stream struct {
 	came    time.Duration // when something new came
 	direct  time.Duration // when something new came from the origin itself
 	pull    pull
+
+	most   uint64    // entries that anybody was said to hold
+	leader member.ID // who said so first
 }
 
 // find gives the number of the batch that follows the first have entries.

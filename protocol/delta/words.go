@@ -32,6 +32,7 @@ func (d *Delta) AppendState(w *state.Words) {
 	d.mine.appendUnless(w, d.rows[d.cfg.Self], ranks)
 	for i := range d.links {
 		d.links[i].row.appendUnless(w, d.rows[i], ranks)
+		d.links[i].before.appendState(w, ranks)
 		d.links[i].appendState(w, ranks)
 	}
 }
@@ -45,6 +46,8 @@ func (s *stream) appendState(w *state.Words) {
 	state.Put(w, s.aheadSize)
 	w.Flags(s.waiting, s.pull.active)
 	state.PutAll(w, []int64{int64(s.missed), int64(s.came), int64(s.direct), int64(s.pull.from), int64(s.pull.asked), int64(s.pull.vain)})
+	w.Set(s.pull.tried)
+	state.PutAll(w, []uint64{s.pull.had, s.most, uint64(s.leader)})
 }
 
 // appendUnless appends a row, or only that it is the one that was listed.
@@ -56,7 +59,7 @@ func (r *row) appendUnless(w *state.Words, listed *row, ranks ranks) {
 }
 
 func (r *row) appendState(w *state.Words, ranks ranks) {
-	w.Flags(r != nil)
+	w.Flags(r != nil, r != nil && r.knows)
 	if r == nil {
 		return
 	}
@@ -71,7 +74,7 @@ func (r *row) appendState(w *state.Words, ranks ranks) {
 
 func (l *link) appendState(w *state.Words, ranks ranks) {
 	w.Flags(l.up, l.reliable, l.everHeard, l.bindings, l.met, l.owed, l.expectant, l.blocked, l.stableAcked)
-	state.PutAll(w, []uint64{uint64(l.identity), uint64(l.agreedAs), l.session, l.outSession, l.largestAcked, uint64(l.told), uint64(l.older)})
+	state.PutAll(w, []uint64{uint64(l.identity), l.session, l.outSession, l.largestAcked, uint64(l.told), uint64(l.older)})
 	state.PutAll(w, l.past)
 	state.PutAll(w, []uint64{ranks.of(l.rowSent), ranks.of(l.rowAcked)})
 	ranks.put(w, l.relayed)
@@ -140,7 +143,7 @@ func (d *Delta) ranks() ranks {
 	all = d.mine.stampsIn(all)
 	for i := range d.links {
 		l := &d.links[i]
-		all = append(l.row.stampsIn(all), l.rowSent, l.rowAcked)
+		all = append(l.before.stampsIn(l.row.stampsIn(all)), l.rowSent, l.rowAcked)
 		all = append(all, l.relayed...)
 		for number := l.flights.first; number < l.flights.end; number++ {
 			all = append(all, l.flights.at(number).stamp)
