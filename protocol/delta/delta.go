@@ -27,6 +27,7 @@ type Delta struct {
 	cfg    Config
 	mutant mutant.Mutant
 	now    time.Duration
+	wokeAt time.Duration // when this member last went on after it had stood still: what it waited for then says nothing of the way
 
 	clock   clock.Lamport
 	bound   clock.Time // no later time is given out or promised before a new bound is durable
@@ -122,6 +123,9 @@ func (d *Delta) Step(e protocol.Event) protocol.Effects {
 }
 
 func (d *Delta) begin(now time.Duration) {
+	if now-d.now > heardKeepAlives*d.cfg.KeepAlive {
+		d.wokeAt = now
+	}
 	d.now = max(d.now, now)
 	d.scratch.begin()
 	d.fx = protocol.Effects{

@@ -35,6 +35,7 @@ type link struct {
 	row       *row              // what that life holds: the one in Delta.rows, or a reader's own
 	before    *row              // of the reader that was heard before, or nil: a late message may pass for another life for a while
 	heard     time.Duration
+	back      time.Duration // since when without a pause
 	everHeard bool
 	bindings  bool // the peer knows the agreed binding
 	met       bool // the peer answered this life, so its row is known in full
@@ -276,7 +277,8 @@ func (d *Delta) arrived(l *link, number uint64) int {
 	l.stableAcked = l.stableAcked || f.stable
 	if number > l.largestAcked {
 		l.largestAcked = number
-		if d.cfg.Datagram || f.session == l.session { // otherwise the peer had to connect first
+		counts := d.cfg.Datagram || f.session == l.session // otherwise the peer had to connect first
+		if counts && f.sentAt >= d.wokeAt {
 			d.measure(l, d.now-f.sentAt, f.size)
 		}
 	}

@@ -85,7 +85,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 // returned tries at once what a silent peer may have missed. What was pushed
 // to it unasked ends: it can ask again.
 func (d *Delta) returned(l *link) {
-	l.backoff, l.confirmed.since = 0, 0
+	l.backoff, l.confirmed.since, l.back = 0, 0, d.now
 	for stream := range l.pushedAt {
 		l.endLease(member.ID(stream))
 		l.pushedAt[stream] = d.now

@@ -121,8 +121,9 @@ func (d *Delta) endLeases(l *link) {
 // push sends unasked to a peer that is not heard, whose pulls can therefore
 // not arrive: when its row, known through others, stands still, the holders of
 // what it lacks take turns. Who helps goes on; while nothing helps, it backs off.
+// One that is heard has some time more: its pulls may go a way that is slow.
 func (d *Delta) push(l *link) {
-	if !l.up || d.hears(l) || l.row == nil || d.mutant == mutant.NoPushForOneWayLinks {
+	if !l.up || l.row == nil || d.hears(l) && (d.idle() || d.cfg.Members >= detailFrom) || d.mutant == mutant.NoPushForOneWayLinks {
 		return
 	}
 	if l.pushedAt == nil {
@@ -131,6 +132,9 @@ func (d *Delta) push(l *link) {
 	l.row.noteRises()
 	quiet := d.quietRound(l)
 	wait := min(quiet<<min(l.pushes, 10), timeoutMax)
+	if d.hears(l) {
+		wait += standStillMax
+	}
 	for j := range d.streams {
 		stream := member.ID(j)
 		if stream == l.peer && d.boundTo(l) || d.writes(stream) {
@@ -149,7 +153,7 @@ func (d *Delta) push(l *link) {
 			continue
 		case lease > d.now && rose > pushed:
 			l.pushes = 0
-		case lease <= d.now && d.now-max(rose, pushed) >= wait+d.turn(l, stream, quiet):
+		case lease <= d.now && d.now-max(rose, pushed, l.back) >= wait+d.turn(l, stream, quiet):
 			l.pushes++
 		default:
 			continue
@@ -160,7 +164,8 @@ func (d *Delta) push(l *link) {
 }
 
 // quietRound gives the quiet time for a peer that is not heard: its signs come
-// round through somebody who is, two ways at least.
+// round through somebody who is, two ways at least. How long a round trip took
+// when it was heard says nothing any more.
 func (d *Delta) quietRound(l *link) time.Duration {
 	shortest := timeoutMax
 	for i := range d.links {
@@ -168,7 +173,10 @@ func (d *Delta) quietRound(l *link) time.Duration {
 			shortest = min(shortest, d.stretch(via))
 		}
 	}
-	return max(d.stretch(l), l.detour, 2*shortest)
+	if d.hears(l) {
+		shortest = max(shortest, d.stretch(l)/2)
+	}
+	return min(max(l.detour, 2*shortest), timeoutMax)
 }
 
 // turn gives how long this holder lets others go first: another time for each

@@ -13,7 +13,7 @@ import (
 // them are one.
 func (d *Delta) AppendState(w *state.Words) {
 	ranks := d.ranks()
-	state.PutAll(w, []uint64{uint64(d.cfg.Identity), d.cfg.Life, uint64(d.now), uint64(d.clock.Now()), uint64(d.bound)})
+	state.PutAll(w, []uint64{uint64(d.cfg.Identity), d.cfg.Life, uint64(d.now), uint64(d.wokeAt), uint64(d.clock.Now()), uint64(d.bound)})
 	state.PutAll(w, d.binding)
 	w.Flags(d.rebound, d.agreed, d.reader, d.contact, d.closed, d.urgent, d.tick)
 	state.PutAll(w, []uint64{uint64(d.settled), uint64(d.stable), uint64(d.told), uint64(d.hearsAt)})
@@ -79,7 +79,7 @@ func (l *link) appendState(w *state.Words, ranks ranks) {
 	state.PutAll(w, []uint64{ranks.of(l.rowSent), ranks.of(l.rowAcked)})
 	ranks.put(w, l.relayed)
 	state.PutAll(w, []int64{
-		int64(l.heard), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest),
+		int64(l.heard), int64(l.back), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest),
 		int64(l.detour), int64(l.progressed), int64(l.relayedAt), int64(l.guestsAt), int64(l.spoke), int64(l.snapshotAt), int64(l.askedUntil), int64(l.heldUntil),
 	})
 	state.PutAll(w, []int{l.owedSize, l.inFlight, l.window, int(l.backoff), int(l.pushes), l.relayedNext})
