@@ -80,6 +80,7 @@ type link struct {
 	pulls             []protocol.Pull
 	spoke             time.Duration // when anything was sent
 	stableAcked       bool          // the peer knows that all is stable for ever
+	endTold           time.Duration // when it was last told that and asked to answer; 0: never
 	snapshotAt        time.Duration
 
 	confirmed confirmation

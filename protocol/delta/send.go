@@ -99,10 +99,15 @@ func (d *Delta) keepAlive(l *link) time.Duration {
 // news says whether the own row changed since the peer was told.
 func (d *Delta) news(l *link) bool { return d.published > l.rowSent }
 
-// mustTellEnd says whether the peer must still learn that all is stable for
-// ever, so that it may leave.
+// mustTellEnd says whether the peer must be told, and asked to answer, that all
+// is stable for ever, so that it may leave. All messages tell it; if each wanted
+// an answer until the first one comes, answers to answers would keep a slow way
+// full. One that is not heard cannot answer.
 func (d *Delta) mustTellEnd(l *link) bool {
-	return d.ended() && !l.stableAcked && d.now-l.spoke >= min(d.timeout(l), d.cfg.KeepAlive)
+	if !d.ended() || l.stableAcked || !d.hears(l) {
+		return false
+	}
+	return l.endTold == 0 || d.now-l.endTold >= min(d.timeout(l), d.cfg.KeepAlive)
 }
 
 func (d *Delta) ended() bool { return d.agreed && d.stable >= clock.Infinity }
@@ -121,7 +126,7 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	d.addRow(m, d.mine, d.cfg.Self, d.rowSince(l))
 	l.rowSent, l.told = d.changes, d.mine.mark(d.cfg.Self).Promise
 	relays := d.tick && d.relayRows(l, m)
-	if len(m.Batches) > 0 || (!l.reliable || l.srtt == 0) && (fresh || relays) || d.ended() && !l.stableAcked {
+	if len(m.Batches) > 0 || (!l.reliable || l.srtt == 0) && (fresh || relays) || d.mustTellEnd(l) {
 		d.number(l, m, relays)
 	}
 	l.owed, l.owedSize, l.expectant, l.spoke, l.pulls = false, 0, false, d.now, l.pulls[:0]
@@ -164,6 +169,9 @@ func (d *Delta) number(l *link, m *protocol.Message, relays bool) {
 		}
 	}
 	l.inFlight += f.size
+	if f.stable {
+		l.endTold = max(d.now, 1)
+	}
 }
 
 // fill puts batches into a message: lost ones first, then of the own stream
