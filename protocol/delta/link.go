@@ -35,7 +35,7 @@ type link struct {
 	row       *row              // what that life holds: the one in Delta.rows, or a reader's own
 	before    *row              // of the reader that was heard before, or nil: a late message may pass for another life for a while
 	heard     time.Duration
-	back      time.Duration // since when without a pause
+	heardFrom time.Duration // since when it is heard, if it is
 	everHeard bool
 	bindings  bool // the peer knows the agreed binding
 	met       bool // the peer answered this life, so its row is known in full
@@ -344,10 +344,21 @@ func (l *link) lose(f *flight) {
 	for _, s := range f.spans {
 		l.again(s)
 	}
-	l.rowSent = l.rowAcked
+	l.rowSent = l.rowUnderWay()
 	if f.relays {
 		clear(l.relayed)
 	}
+}
+
+// rowUnderWay gives the change counter of the newest row that the peer has or
+// that may still arrive: what was lost of it before needs no telling again.
+func (l *link) rowUnderWay() uint64 {
+	for number := l.flights.end; number > l.flights.first; number-- {
+		if f := l.flights.at(number - 1); !f.done {
+			return max(f.stamp, l.rowAcked)
+		}
+	}
+	return l.rowAcked
 }
 
 // asks says whether the peer's answer is waited for.

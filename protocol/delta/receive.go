@@ -74,6 +74,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 		}
 	}
 	if !d.hears(l) {
+		l.heardFrom = d.now
 		d.returned(l)
 	}
 	l.met = l.met || m.Ack.Session == l.outSession
@@ -85,7 +86,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 // returned tries at once what a silent peer may have missed. What was pushed
 // to it unasked ends: it can ask again.
 func (d *Delta) returned(l *link) {
-	l.backoff, l.confirmed.since, l.back = 0, 0, d.now
+	l.backoff, l.confirmed.since = 0, 0
 	for stream := range l.pushedAt {
 		l.endLease(member.ID(stream))
 		l.pushedAt[stream] = d.now
@@ -98,9 +99,13 @@ func (d *Delta) returned(l *link) {
 }
 
 // restarted sends again what was under way when the peer restarted, and what
-// it had kept beyond a gap: that was acknowledged, but is not durable.
+// it had kept beyond a gap: that was acknowledged, but is not durable. Rows under
+// way were differences against what the peer has forgotten.
 func (d *Delta) restarted(l *link) {
 	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
+	for number := l.flights.first; number < l.flights.end; number++ {
+		l.flights.at(number).stamp = 0
+	}
 	for j := range d.streams {
 		s := &d.streams[j]
 		end := min(d.sentTo(l, member.ID(j)).number, s.log.end)

@@ -44,16 +44,22 @@ func (d *Delta) onTick() {
 
 // updateHears publishes whom this member hears, so that others know whose row
 // and streams it needs from them. As long as nobody needs anything, a peer that
-// is heard now and then must not make news each time.
+// is heard now and then must not make news each time: late messages, too, come
+// from peers that are not heard.
 func (d *Delta) updateHears() {
-	if d.idle() && d.now-d.hearsAt < d.cfg.KeepAlive {
+	idle := d.idle()
+	if idle && d.now-d.hearsAt < d.cfg.KeepAlive {
 		return
 	}
 	d.hearsAt = d.now
 	changed := false
 	for i := range d.links {
 		l := &d.links[i]
-		if hears := l.peer != d.cfg.Self && d.hears(l) && d.boundTo(l); hears != d.mine.hears.Has(l.peer) {
+		hears := l.peer != d.cfg.Self && d.hears(l) && d.boundTo(l)
+		if hears && idle && l.heard-l.heardFrom < d.cfg.KeepAlive {
+			continue
+		}
+		if hears != d.mine.hears.Has(l.peer) {
 			changed = true
 			if hears {
 				d.mine.hears.Add(l.peer)
@@ -153,7 +159,7 @@ func (d *Delta) push(l *link) {
 			continue
 		case lease > d.now && rose > pushed:
 			l.pushes = 0
-		case lease <= d.now && d.now-max(rose, pushed, l.back) >= wait+d.turn(l, stream, quiet):
+		case lease <= d.now && d.now-max(rose, pushed, l.heardFrom) >= wait+d.turn(l, stream, quiet):
 			l.pushes++
 		default:
 			continue
