@@ -79,7 +79,7 @@ type link struct {
 	relayedNext       int           // the place to begin with when not all rows fitted
 	pulls             []protocol.Pull
 	spoke             time.Duration // when anything was sent
-	stableAcked       bool          // the peer knows that all is stable for ever
+	stableAcked       bool          // the peer answered to that all is stable for ever
 	endTold           time.Duration // when it was last told that and asked to answer; 0: never
 	snapshotAt        time.Duration
 
@@ -348,17 +348,6 @@ func (l *link) lose(f *flight) {
 	if f.relays {
 		clear(l.relayed)
 	}
-}
-
-// rowUnderWay gives the change counter of the newest row that the peer has or
-// that may still arrive: what was lost of it before needs no telling again.
-func (l *link) rowUnderWay() uint64 {
-	for number := l.flights.end; number > l.flights.first; number-- {
-		if f := l.flights.at(number - 1); !f.done {
-			return max(f.stamp, l.rowAcked)
-		}
-	}
-	return l.rowAcked
 }
 
 // asks says whether the peer's answer is waited for.

@@ -26,7 +26,7 @@ func (d *Delta) Rest() time.Duration {
 // direction, and the peer needs nothing that others say.
 func (d *Delta) linkRest(l *link) time.Duration {
 	switch {
-	case !l.up, !d.hearsAll(l), !d.mine.hears.Has(l.peer), d.news(l), d.ended() && !l.stableAcked:
+	case !l.up, !d.hearsAll(l), !d.mine.hears.Has(l.peer), d.news(l), d.ended() && !l.knowsEnd():
 		return 0
 	case l.owed, l.flights.len() > 0, len(l.lost) > 0, len(l.leased) > 0, len(l.pulls) > 0:
 		return 0

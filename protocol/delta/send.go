@@ -102,12 +102,18 @@ func (d *Delta) news(l *link) bool { return d.published > l.rowSent }
 // mustTellEnd says whether the peer must be told, and asked to answer, that all
 // is stable for ever, so that it may leave. All messages tell it; if each wanted
 // an answer until the first one comes, answers to answers would keep a slow way
-// full. One that is not heard cannot answer.
+// full.
 func (d *Delta) mustTellEnd(l *link) bool {
-	if !d.ended() || l.stableAcked || !d.hears(l) {
+	if !d.ended() || l.knowsEnd() || !d.hears(l) {
 		return false
 	}
 	return l.endTold == 0 || d.now-l.endTold >= min(d.timeout(l), d.cfg.KeepAlive)
+}
+
+// knowsEnd says whether the peer knows that all is stable for ever: it has
+// answered to that, or says so itself.
+func (l *link) knowsEnd() bool {
+	return l.stableAcked || l.row != nil && l.row.stable >= clock.Infinity
 }
 
 func (d *Delta) ended() bool { return d.agreed && d.stable >= clock.Infinity }

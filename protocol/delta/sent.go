@@ -68,3 +68,14 @@ func (l *link) endLease(stream member.ID) {
 		l.lease[stream] = 0
 	}
 }
+
+// rowUnderWay gives the change counter of the newest row that the peer has or
+// that may still arrive: what was lost of it before needs no telling again.
+func (l *link) rowUnderWay() uint64 {
+	for number := l.flights.end; number > l.flights.first; number-- {
+		if f := l.flights.at(number - 1); !f.done {
+			return max(f.stamp, l.rowAcked)
+		}
+	}
+	return l.rowAcked
+}

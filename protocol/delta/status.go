@@ -33,7 +33,7 @@ func (d *Delta) allTold() bool {
 	for i := range d.links {
 		l := &d.links[i]
 		there := l.peer != d.cfg.Self && l.up && d.hears(l)
-		if there && !l.stableAcked && (l.row == nil || l.row.stable < clock.Infinity) {
+		if there && !l.knowsEnd() {
 			return false
 		}
 	}
