@@ -83,7 +83,7 @@ func (d *Delta) updateRoom() {
 	if d.reader || d.closed || !d.contact {
 		return
 	}
-	share := d.cfg.MemoryBytesMax / d.cfg.Members
+	share := d.cfg.share()
 	room := share
 	if !d.cfg.KeepAll {
 		room -= d.own.appended - d.own.trimmed // what all hold may still have to wait for others to settle

@@ -42,7 +42,8 @@ type Config struct {
 	// could spend all of its time on.
 	Pace time.Duration
 	// MemoryBytesMax bounds the batches in memory. Default 192 MiB. An origin
-	// uses its share of it, so that the batches of all fit at everybody.
+	// uses its share of it, so that the batches of all fit at everybody; with a
+	// journal two TrimNoticeBytes are kept free for what a restart reads back.
 	MemoryBytesMax int
 	// DrainFor bounds the backlog for a peer to what its measured rate can
 	// take in this time; 0 sets no such bound.
@@ -55,7 +56,9 @@ type Config struct {
 	// larger batch goes alone.
 	MessageBytesMax int
 	// TrimNoticeBytes is how much is trimmed before the journal is told that it
-	// may forget it. Default 8 MiB: each notice is a record of its own.
+	// may forget it, for until then a restart reads it back. Default 8 MiB, as
+	// each notice is a record of its own; never more than an eighth of
+	// MemoryBytesMax.
 	TrimNoticeBytes int
 	// AheadBytesMax bounds what of one stream is kept beyond a gap. Default
 	// WindowBytesMax.
@@ -75,9 +78,21 @@ func (c Config) withDefaults() Config {
 	set(&c.WindowBytesMax, 4<<20)
 	set(&c.MessageBytesMax, 64<<10)
 	set(&c.TrimNoticeBytes, 8<<20)
+	c.TrimNoticeBytes = min(c.TrimNoticeBytes, c.MemoryBytesMax/8)
 	set(&c.AheadBytesMax, c.WindowBytesMax)
 	set(&c.Life, 1)
 	return c
+}
+
+// share gives the bytes of own batches that may be untrimmed. What the journal
+// keeps is in memory again after a restart: besides what was not trimmed one
+// notice that was not due, and one that was given and not made durable.
+func (c *Config) share() int {
+	bytes := c.MemoryBytesMax
+	if c.Durable && !c.KeepAll {
+		bytes -= 2 * c.TrimNoticeBytes
+	}
+	return bytes / c.Members
 }
 
 const (

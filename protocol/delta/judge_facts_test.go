@@ -76,14 +76,15 @@ func (j *judge) trimmed(s *storm, n *stormNode, status *protocol.Status) {
 }
 
 // memory: the batches of all origins fit into the limit; a batch is submitted
-// as long as there is any room, so each origin may exceed its share by one. What
-// was trimmed and not told to the journal yet is there again after a restart.
+// as long as there is any room, so each origin may exceed its share by one. That
+// holds after a restart too, when what was trimmed and not told to the journal
+// yet is there again.
 func (j *judge) memory(s *storm, n *stormNode, status *protocol.Status) {
 	size := s.sizeMax
 	if size == 0 {
 		size = 100
 	}
-	if limit := s.weather.memory; limit > 0 && status.LogBytes > limit+limit/4+s.members*size {
+	if limit := s.weather.memory; limit > 0 && status.LogBytes > limit+s.members*size {
 		j.fault("memory", "member %d holds %d bytes, %d are allowed", n.id, status.LogBytes, limit)
 	}
 }
