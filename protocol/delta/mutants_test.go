@@ -23,7 +23,7 @@ func plots() map[mutant.Mutant]plot {
 	losses := storming(weather{members: 4, durable: true, loss: 0.1, cuts: 0.002, crashes: 0.003, amnesia: 0.5})
 	return map[mutant.Mutant]plot{
 		mutant.PromiseWithoutPrefix:        {rough, []string{"promise"}},
-		mutant.ClockResetOnRestart:         {restarts, []string{"late", "promise"}},
+		mutant.ClockResetOnRestart:         {restarts, []string{"late", "promise", "stream"}},
 		mutant.MergeWithoutMax:             {rough, []string{"forgets"}},
 		mutant.SentUsedAsKnown:             {rough, []string{"belief"}},
 		mutant.TrimByPartialMinimum:        {rough, []string{"trim"}},

@@ -137,7 +137,7 @@ func (d *Delta) onBinding(l *link, m *protocol.Message) {
 	} else {
 		d.joinBinding(l, m)
 	}
-	if m.Agreed {
+	if m.Agreed && l.row != nil {
 		d.freshGuest(l)
 		l.row.knows = true
 	}
