@@ -12,7 +12,7 @@ import (
 
 const (
 	windowBytesFirst = 64 << 10               // in flight to a peer that was not measured yet; it doubles with each round trip
-	windowBytesMin   = 16 << 10                // in flight to the slowest peer
+	windowBytesMin   = 16 << 10               // in flight to the slowest peer
 	windowBytesNear  = 512 << 10              // more than that only where distance, not queueing, makes a round trip long
 	windowBytesAll   = 2560 << 10             // nor more than that to all peers together: so much each of them may have to take at once
 	roundTripCalm    = 200 * time.Millisecond // more than that over the shortest round trip means that queues fill: the window halves
