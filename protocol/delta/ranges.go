@@ -36,3 +36,11 @@ func (r *ranges) add(number uint64) bool {
 	*r = s
 	return true
 }
+
+// last gives the largest number in the set; 0 if it is empty.
+func (r ranges) last() uint64 {
+	if len(r) == 0 {
+		return 0
+	}
+	return r[len(r)-1].Last
+}

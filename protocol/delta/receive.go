@@ -75,7 +75,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 	}
 	if !d.hears(l) {
 		l.heardFrom = d.now
-		d.returned(l)
+		d.onReturn(l, m.Number == 0 || m.Number > l.received.last())
 	}
 	l.met = l.met || m.Ack.Session == l.outSession
 	l.heard, l.everHeard = d.now, true
@@ -83,9 +83,10 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 	return true
 }
 
-// returned tries at once what a silent peer may have missed. What was pushed
-// to it unasked ends: it can ask again.
-func (d *Delta) returned(l *link) {
+// onReturn tries at once what a silent peer may have missed, unless its message
+// is seen to be a late one from before the silence: that says nothing about what
+// it has by now. What was pushed to it unasked ends: it can ask again.
+func (d *Delta) onReturn(l *link, newer bool) {
 	l.backoff, l.confirmed.since = 0, 0
 	for stream := range l.pushedAt {
 		l.endLease(member.ID(stream))
@@ -95,7 +96,28 @@ func (d *Delta) returned(l *link) {
 	if !l.everHeard {
 		return
 	}
+	l.returned, l.progressed = max(d.now, 1), d.now
+	if newer {
+		d.recall(l)
+	}
+}
+
+// recall sends again what a peer that returned may have missed.
+func (d *Delta) recall(l *link) {
+	l.returned = 0
 	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
+}
+
+// welcome recalls what a peer missed of which a late message was heard, when
+// another one came and it had a round trip to tell more.
+func (d *Delta) welcome(l *link) {
+	switch {
+	case l.returned == 0 || d.now-l.returned < max(l.srtt, 2*d.cfg.Tick):
+	case !d.hears(l):
+		l.returned = 0
+	case l.heard > l.returned:
+		d.recall(l)
+	}
 }
 
 // restarted sends again what was under way when the peer restarted, and what

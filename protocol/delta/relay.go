@@ -27,6 +27,7 @@ func (d *Delta) onTick() {
 		if l.peer == d.cfg.Self {
 			continue
 		}
+		d.welcome(l)
 		d.judgeLoss(l)
 		d.onTimeout(l)
 		d.endLeases(l)
