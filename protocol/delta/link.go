@@ -394,14 +394,15 @@ func anyHolds(spans []span, b *protocol.Batch) bool {
 	return slices.ContainsFunc(spans, func(s span) bool { return s.holds(b) })
 }
 
-// timeout gives how long to wait for any sign that something arrived.
+// timeout gives how long to wait for any sign that something arrived; a sign may
+// itself wait for the peer's tick (compare max_ack_delay in RFC 9002).
 func (d *Delta) timeout(l *link) time.Duration {
 	wait := unmeasuredTicks * d.cfg.Tick
 	switch {
 	case !d.hears(l):
 		wait = max(wait, 2*l.detour)
 	case l.srtt > 0:
-		wait = max(l.srtt+4*l.rttvar, 2*d.cfg.Tick+d.pace(l))
+		wait = max(l.srtt+max(4*l.rttvar, d.cfg.Tick), 2*d.cfg.Tick+d.pace(l))
 	}
 	return min(wait<<min(l.backoff, 10), timeoutMax)
 }
