@@ -41,7 +41,7 @@ type link struct {
 	bindings  bool          // the peer knows the agreed binding
 	met       bool          // the peer answered this life, so its row is known in full
 
-	older      clock.Time    // what was there before the link: the peer may have got it from others
+	older      clock.Time    // what was there before the link, or waited behind that: the peer may have got it from others
 	askedUntil time.Duration // so long its word on that is waited for, unless it met this life
 	heldUntil  time.Duration // so long even then
 

@@ -270,7 +270,8 @@ func (d *Delta) unsent(l *link, stream member.ID) *protocol.Batch {
 	if b := s.log.at(h.number); b.Time > l.older || !d.asks(l) {
 		return b
 	}
-	return nil // it may well have that: it will tell
+	l.older = max(l.older, s.last) // what comes behind it waits as long: others bring that too
+	return nil                     // it may well have that: it will tell
 }
 
 // takeBack takes back a batch that does not fit into the message after all.
