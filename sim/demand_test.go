@@ -1,8 +1,11 @@
 package sim_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
+	"chatterbox/failure"
 	"chatterbox/sim"
 )
 
@@ -20,6 +23,25 @@ func TestLateComersAreNotHeldToTheOthers(t *testing.T) {
 		}
 		if header.Alike != alike {
 			t.Errorf("b restarts at %s of 10 s: the same text is demanded of all: %v, want %v", restart, header.Alike, alike)
+		}
+	}
+}
+
+// TestHealWaitsForSlowQueues: what members are held to after a heal counts from
+// where the queues of the links that were slow are empty, and at once otherwise.
+func TestHealWaitsForSlowQueues(t *testing.T) {
+	const healed = 2 * time.Second
+	for rate, waits := range map[string]bool{"5KB/s": true, "5MB/s": false} {
+		slow, err := failure.Parse(strings.NewReader("1.7s a -> b rate "+rate+"\n2s a -> b heal rate\n"), "slow")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := steady(time.Millisecond, 10*time.Millisecond, 150, 0)
+		shape.Streams = true
+		d := newDelays(2, 0)
+		mustHold(t, sim.NewRunner(), sim.Config{Seed: 1, Members: 2, SendFor: 3 * time.Second, GraceFor: 5 * time.Second, Map: slow, Shape: shape, Sink: d})
+		if d.heal < healed || (d.heal > healed) != waits {
+			t.Errorf("%s until %v: the heal is told at %v", rate, healed, d.heal)
 		}
 	}
 }

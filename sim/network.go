@@ -96,6 +96,17 @@ func (w *world) stream(from member.ID, envelope protocol.Envelope, v *way, link 
 	}
 }
 
+// drained gives when all has arrived that is under way over connections and takes
+// longer than it would if it were sent now; a time that is past if nothing does.
+func (w *world) drained() (at time.Duration) {
+	for i := range w.ways {
+		if v := &w.ways[i]; v.up && v.last > w.now+w.shape.DelayMax {
+			at = max(at, v.last)
+		}
+	}
+	return at
+}
+
 // keepsAll says whether a connection over the link loses and reorders nothing.
 func keepsAll(link failure.Link) bool { return !link.Cut && link.Drop == 0 && link.Reorder == 0 }
 

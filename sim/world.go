@@ -148,7 +148,7 @@ func (w *world) proceed(e *event) {
 	case evClose:
 		w.nodes[e.to].close()
 	case evHeal:
-		w.tellPhase(check.PhaseHeal)
+		w.heal()
 	case evFallBy:
 		if n := w.nodes[e.to]; e.life == n.life {
 			n.crash(false)
@@ -156,6 +156,16 @@ func (w *world) proceed(e *event) {
 	case evDeadline:
 		w.finish()
 	}
+}
+
+// heal tells that all failures are over, once what connections had in the
+// queues of slow links has arrived too: before that members act upon old words.
+func (w *world) heal() {
+	if at := w.drained(); at > w.now {
+		w.queue.push(event{at: at, kind: evHeal})
+		return
+	}
+	w.tellPhase(check.PhaseHeal)
 }
 
 // tellPhase tells that the run as a whole enters a phase.
