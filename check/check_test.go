@@ -169,6 +169,32 @@ func mistakes() map[string][]trace.Event {
 	}
 }
 
+// TestFirstAttemptAfterAHealIsForgiven as long as the peer did not say that it
+// holds the entries of the sender; a second attempt is not, nor a relayed copy.
+func TestFirstAttemptAfterAHealIsForgiven(t *testing.T) {
+	batch := func(id, stream member.ID) trace.Event {
+		e := appends(id, stream, 1, 1)
+		e.Count = 200
+		return e
+	}
+	push, said := at(tick, pushes(a, b, a, 1, 200)), publishes(b, a, 200, 1)
+	for name, c := range map[string]struct {
+		events []trace.Event
+		broken bool
+	}{
+		"first":   {[]trace.Event{push}, false},
+		"second":  {[]trace.Event{push, at(time.Second, push)}, true},
+		"told":    {[]trace.Event{said, push}, true},
+		"relayed": {[]trace.Event{pushes(a, b, b, 1, 200)}, true},
+	} {
+		events := []trace.Event{start(a), start(b), batch(a, a), batch(b, a), batch(b, b), batch(a, b), phase(check.PhaseHeal), receives(a, b, 1)}
+		names := judge(header(), append(append(events, c.events...), phase(check.PhaseEnd))...)
+		if slices.Contains(names, "few-copies") != c.broken {
+			t.Errorf("%s: violated are %v", name, names)
+		}
+	}
+}
+
 // TestInventionIsSeen: what a member holds its origin appended.
 func TestInventionIsSeen(t *testing.T) {
 	if names := judge(header(), start(a), start(b), appends(a, b, 1, 1)); !slices.Contains(names, "exactly-once") {

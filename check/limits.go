@@ -145,31 +145,44 @@ const (
 )
 
 // fewCopies: what members send is little more than what others lack. After a
-// heal a first attempt at a peer that may not be able to answer is not held
-// against a member: until it hears of the peer, nobody could tell it what
-// others had brought there.
+// heal a first attempt is not held against a member that cannot know what others
+// had brought there: of any stream until it hears of the peer, which may not be
+// able to answer; of its own stream until the peer says that it holds that.
 func fewCopies(c *court) rule {
 	var sent, needed uint64
 	judged := c.past.header.Healthy
 	n := len(c.past.members)
-	met := make([]bool, n*n) // since the heal: who heard whom
+	met := make([]bool, n*n)     // since the heal: who heard whom
+	tried := make([]uint64, n*n) // since the heal: how far who sent its own stream to whom
 	return func(e *trace.Event) {
+		way := int(e.Member)*n + int(e.Peer)
 		switch {
 		case e.Kind == trace.Receive:
-			met[int(e.Member)*n+int(e.Peer)] = true
+			met[way] = true
 		case e.Kind == trace.Push:
-			if met[int(e.Member)*n+int(e.Peer)] || !c.broughtByOthers(e) {
+			if met[way] && !c.unsaid(e, tried[way]) || !c.broughtByOthers(e) {
 				sent += e.Count
 			}
+			if e.Stream == e.Member {
+				tried[way] = max(tried[way], e.Seq+e.Count-1)
+			}
 		case e.Kind == trace.Append && e.Stream == e.Member:
-			needed += e.Count * uint64(len(c.past.members)-1)
+			needed += e.Count * uint64(n-1)
 		case e.Kind == trace.Phase && e.Note == PhaseHeal:
 			sent, needed, judged = 0, c.past.lacking(), true
 			clear(met)
+			clear(tried)
 		case e.Kind == trace.Phase && e.Note == PhaseEnd && judged:
 			c.judgeCopies(e, sent, needed)
 		}
 	}
+}
+
+// unsaid says whether an origin sends for the first time what the peer did not
+// say yet that it holds.
+func (c *court) unsaid(e *trace.Event, tried uint64) bool {
+	said := c.past.members[e.Peer].published[e.Stream].Have
+	return e.Stream == e.Member && e.Seq > tried && e.Seq+e.Count-1 > said
 }
 
 // broughtByOthers says whether the peer holds all that is sent to it.
