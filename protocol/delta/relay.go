@@ -130,7 +130,7 @@ func (d *Delta) endLeases(l *link) {
 // what it lacks take turns. Who helps goes on; while nothing helps, it backs off.
 // One that is heard has some time more: its pulls may go a way that is slow.
 func (d *Delta) push(l *link) {
-	if !l.up || l.row == nil || d.hears(l) && (d.idle() || d.cfg.Members >= detailFrom) || d.mutant == mutant.NoPushForOneWayLinks {
+	if !l.up || l.row == nil || d.hears(l) && d.cfg.Members >= detailFrom || d.mutant == mutant.NoPushForOneWayLinks {
 		return
 	}
 	if l.pushedAt == nil {
