@@ -13,6 +13,10 @@ import (
 // become good, so that everything can be demanded to settle.
 const settleFor = 3 * time.Second
 
+// graceLeast is the shortest grace phase after which anything is demanded: what
+// was broadcast last must have the time to go round.
+const graceLeast = 500 * time.Millisecond
+
 // A link is good enough to rely on while it loses no more than this.
 const (
 	goodDrop  = 0.2
@@ -36,7 +40,7 @@ func (w *world) demand() {
 		w.header.SettleWithinNs = w.settleWithin()
 	}
 	end := window{c.SendFor + c.GraceFor - settleFor, c.SendFor + c.GraceFor}
-	w.header.Alike = w.connected(end) && w.noneComes(end) && w.knewEachOther()
+	w.header.Alike = c.GraceFor >= graceLeast && w.connected(end) && w.noneComes(end) && w.knewEachOther()
 	w.header.Progress = w.header.Alike && w.allRun(end) && w.firstLoss() == never
 	if w.header.Progress && w.allWell(w.schedule.Last()) {
 		w.healAt = max(w.schedule.Last(), 1)
