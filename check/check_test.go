@@ -293,7 +293,8 @@ func TestWhoHeardOfTheClusterIsBoundByIt(t *testing.T) {
 	for _, heard := range []bool{false, true} {
 		events := []trace.Event{
 			start(a), start(b), appends(a, a, 1, 1), appends(b, a, 1, 1), delivers(a, a, 1, 1, 0),
-			{Kind: trace.Crash, Member: b, Note: check.DataLost}, {Kind: trace.Start, Member: b, Identity: 7, Life: 1},
+			{Kind: trace.Crash, Member: b, Note: check.DataLost},
+			{Kind: trace.Start, Member: b, Identity: 7, Life: 1},
 		}
 		if heard {
 			events = append(events, trace.Event{Kind: trace.Receive, Member: b, Peer: a, Identity: start(a).Identity})

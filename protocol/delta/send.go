@@ -83,7 +83,7 @@ func (d *Delta) mustSpeak(l *link) bool {
 // Where queues fill on the way it waits longer: rows of every tick would keep a
 // slow link seconds behind.
 func (d *Delta) pace(l *link) time.Duration {
-	return max(d.cfg.Pace, (l.srtt-l.shortest-roundTripCalm)/2)
+	return max(d.cfg.Pace, (l.drained-d.now-roundTripCalm)/2)
 }
 
 // keepAlive gives how long to be silent to a peer at most. One that is not heard

@@ -79,7 +79,7 @@ func (l *link) appendState(w *state.Words, ranks ranks) {
 	state.PutAll(w, []uint64{ranks.of(l.rowSent), ranks.of(l.rowAcked)})
 	ranks.put(w, l.relayed)
 	state.PutAll(w, []int64{
-		int64(l.heard), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest), int64(l.detour), int64(l.progressed),
+		int64(l.heard), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest), int64(l.drained), int64(l.detour), int64(l.progressed),
 		int64(l.relayedAt), int64(l.guestsAt), int64(l.spoke), int64(l.snapshotAt), int64(l.askedUntil), int64(l.heldUntil), int64(l.endTold),
 		int64(l.heardFrom), int64(l.returned),
 	})
