@@ -82,7 +82,7 @@ func NewMutant(cfg Config, broken mutant.Mutant) *Delta {
 		cfg: cfg, mutant: broken,
 		streams: make([]stream, cfg.Members), rows: make([]*row, cfg.Members), links: make([]link, cfg.Members),
 		binding: make(member.Binding, cfg.Members), base: protocol.Snapshot{Have: make([]uint64, cfg.Members)},
-		mine: newRow(cfg.Members, cfg.Identity), contact: cfg.Members == 1,
+		mine: newRow(cfg.Members, cfg.Identity, 0), contact: cfg.Members == 1,
 		delivered: make([]uint64, cfg.Members), fronts: make([]uint64, cfg.Members),
 	}
 	d.mine.version = cfg.Life << 32

@@ -206,14 +206,14 @@ func (d *Delta) tieRow(l *link) {
 		l.row = nil
 	case l.identity == d.binding[l.peer]:
 		if d.rows[l.peer] == nil {
-			d.rows[l.peer] = newRow(d.cfg.Members, l.identity)
+			d.rows[l.peer] = newRow(d.cfg.Members, l.identity, d.now)
 		}
 		d.turnTo(l, d.rows[l.peer])
 	case l.row != nil && l.row.identity == l.identity:
 	case l.before != nil && l.before.identity == l.identity:
 		d.turnTo(l, l.before)
 	default:
-		d.turnTo(l, newRow(d.cfg.Members, l.identity))
+		d.turnTo(l, newRow(d.cfg.Members, l.identity, d.now))
 	}
 }
 

@@ -354,7 +354,7 @@ func (d *Delta) boundRow(r *protocol.Row) *row {
 		return nil
 	}
 	if d.rows[r.Member] == nil {
-		d.rows[r.Member] = newRow(d.cfg.Members, r.Identity)
+		d.rows[r.Member] = newRow(d.cfg.Members, r.Identity, d.now)
 	}
 	return d.rows[r.Member]
 }

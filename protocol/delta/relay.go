@@ -125,42 +125,30 @@ func (d *Delta) endLeases(l *link) {
 	}
 }
 
-// push sends unasked to a peer that is not heard, whose pulls can therefore
-// not arrive: when its row, known through others, stands still, the holders of
-// what it lacks take turns. Who helps goes on; while nothing helps, it backs off.
-// One that is heard has some time more: its pulls may go a way that is slow.
+// push sends unasked to a peer whose row, known through others, stands still
+// although this member holds more. One that is not heard cannot ask: the holders
+// of what it lacks take turns; who helps goes on, and while nothing helps, it backs
+// off.
 func (d *Delta) push(l *link) {
-	if !l.up || l.row == nil || d.hears(l) && d.cfg.Members >= detailFrom || d.mutant == mutant.NoPushForOneWayLinks {
+	if !l.up || l.row == nil || d.mutant == mutant.NoPushForOneWayLinks {
 		return
 	}
-	if l.pushedAt == nil {
-		l.pushedAt = make([]time.Duration, d.cfg.Members)
+	if d.hears(l) {
+		d.pushHeard(l)
+		return
 	}
-	l.row.noteRises()
 	quiet := d.quietRound(l)
 	wait := min(quiet<<min(l.pushes, 10), timeoutMax)
-	if d.hears(l) {
-		wait += standStillMax
-	}
 	for j := range d.streams {
 		stream := member.ID(j)
-		if stream == l.peer && d.boundTo(l) || d.writes(stream) {
+		if !d.mayPush(l, stream) {
 			continue
 		}
 		rose, pushed, lease := l.row.roseAt(j), l.pushedAt[j], l.leasedUntil(stream)
 		switch {
-		case d.asks(l):
-			l.pushedAt[j] = d.now // it may still answer
-			continue
-		case d.known(l, stream) >= d.mine.mark(stream).Have:
-			if rose > pushed {
-				l.pushes = 0
-			}
-			l.pushedAt[j] = d.now // its turn begins when it lacks something
-			continue
 		case lease > d.now && rose > pushed:
 			l.pushes = 0
-		case lease <= d.now && d.now-max(rose, pushed, l.heardFrom) >= wait+d.turn(l, stream, quiet):
+		case lease <= d.now && d.now-max(rose, pushed) >= wait+d.turn(l, stream, quiet):
 			l.pushes++
 		default:
 			continue
@@ -168,6 +156,50 @@ func (d *Delta) push(l *link) {
 		d.relay(l, stream, max(leaseQuiets*d.quiet(l), 2*l.detour))
 		l.pushedAt[j] = d.now
 	}
+}
+
+// pushHeard does the same for a peer that is heard, after some time more: its
+// requests may go a slow way. One holder after the other tries for a while. In
+// large clusters, which do not note which marks rise, nobody does.
+func (d *Delta) pushHeard(l *link) {
+	if d.cfg.Members >= detailFrom {
+		return
+	}
+	length := leaseQuiets / 2 * d.quietRound(l)
+	for j := range d.streams {
+		stream := member.ID(j)
+		if !d.mayPush(l, stream) || l.leasedUntil(stream) > d.now {
+			continue
+		}
+		turn := (uint64(d.cfg.Self) + uint64(l.peer)*3 + uint64(stream)) % uint64(d.cfg.Members)
+		if d.now-max(l.row.roseAt(j), l.pushedAt[j], l.heardFrom) >= standStillMax+time.Duration(turn)*length {
+			d.relay(l, stream, length)
+			l.pushedAt[j] = d.now
+		}
+	}
+}
+
+// mayPush says whether a stream may be sent to a peer unasked: somebody else's
+// that the peer lacks. Its turn begins when it lacks something.
+func (d *Delta) mayPush(l *link, stream member.ID) bool {
+	if stream == l.peer && d.boundTo(l) || d.writes(stream) {
+		return false
+	}
+	if l.pushedAt == nil {
+		l.pushedAt = make([]time.Duration, d.cfg.Members)
+	}
+	l.row.noteRises()
+	switch {
+	case d.asks(l): // it may still answer
+	case d.known(l, stream) >= d.mine.mark(stream).Have:
+		if l.row.roseAt(int(stream)) > l.pushedAt[stream] {
+			l.pushes = 0
+		}
+	default:
+		return true
+	}
+	l.pushedAt[stream] = d.now
+	return false
 }
 
 // quietRound gives the quiet time for a peer that is not heard: its signs come

@@ -31,9 +31,9 @@ type row struct {
 // all would take three times the memory, and mostly nobody asks.
 const detailFrom = 65
 
-// newRow makes the row of a life of which nothing is known yet.
-func newRow(members int, identity member.Identity) *row {
-	r := &row{identity: identity, marks: clock.NewMarks(members)}
+// newRow makes the row of a life that is just heard of.
+func newRow(members int, identity member.Identity, now time.Duration) *row {
+	r := &row{identity: identity, marks: clock.NewMarks(members), risen: now}
 	if members < detailFrom {
 		r.noteChanges()
 		r.noteRises()

@@ -22,7 +22,7 @@ func TestStableFollowsThePlainMinimum(t *testing.T) {
 		d := New(Config{Members: members, Identity: 1})
 		plain := clock.NewMatrix(members)
 		for k := range d.rows {
-			d.rows[k] = newRow(members, 1)
+			d.rows[k] = newRow(members, 1, 0)
 		}
 		for range rapid.IntRange(0, 100).Draw(t, "steps") {
 			k, floor := rapid.IntRange(0, members-1).Draw(t, "row"), rapid.Uint64Range(0, 9).Draw(t, "floor")
@@ -45,7 +45,7 @@ func TestLazyRowsTellNoLess(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const members = detailFrom
 		d := New(Config{Members: members, Identity: 1})
-		lazy, exact := newRow(members, 1), newRow(members, 1)
+		lazy, exact := newRow(members, 1, 0), newRow(members, 1, 0)
 		exact.noteChanges()
 		exact.noteRises()
 		begin := d.changes
@@ -145,7 +145,7 @@ func TestRelayedRowsTakeTurns(t *testing.T) {
 	const members = 200
 	d := New(Config{Members: members, Identity: 1})
 	for k := 1; k < members; k++ {
-		d.rows[k] = newRow(members, member.Identity(k+1))
+		d.rows[k] = newRow(members, member.Identity(k+1), 0)
 		d.rose(d.rows[k], 0)
 	}
 	told := map[member.ID]bool{}
