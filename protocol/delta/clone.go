@@ -65,7 +65,7 @@ func (l *link) detach() {
 	}
 	l.lost = slices.Clone(l.lost)
 	l.sent, l.lease, l.leased = slices.Clone(l.sent), slices.Clone(l.lease), slices.Clone(l.leased)
-	l.pushedAt, l.relayed = slices.Clone(l.pushedAt), slices.Clone(l.relayed)
+	l.pushedAt, l.fullAt, l.relayed = slices.Clone(l.pushedAt), slices.Clone(l.fullAt), slices.Clone(l.relayed)
 	l.pulls, l.past = slices.Clone(l.pulls), slices.Clone(l.past)
 }
 

@@ -35,6 +35,7 @@ type link struct {
 	before    *row              // of the reader that was heard before, or nil: a late message may pass for another life for a while
 	heard     time.Duration
 	heardFrom time.Duration // since when it is heard, if it is
+	back      time.Duration // when it was heard again after a long silence
 	everHeard bool
 	returned  time.Duration // when it was heard again after a silence; 0: what it missed went again
 	bindings  bool          // the peer knows the agreed binding
@@ -70,7 +71,8 @@ type link struct {
 	lease    []time.Duration // per stream: until when it is relayed to the peer; nil likewise
 	leased   []member.ID     // the streams with a lease
 	pushes   uint            // pushes without an answer
-	pushedAt []time.Duration // per stream; nil as long as nothing is pushed
+	pushedAt []time.Duration // per stream: when it was last pushed, or need not be; nil as long as nothing is
+	fullAt   []time.Duration // per stream: when the peer last lacked nothing that is held here; nil likewise
 
 	told              clock.Time // the own promise in the last message
 	rowSent, rowAcked uint64     // the change counter that the peer was told, and acknowledged
@@ -126,7 +128,7 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.bindings = false
 	d.rewind(l)
 	for stream := range l.pushedAt {
-		l.pushedAt[stream] = d.now // what is known of it may be old: it will tell
+		l.pushedAt[stream], l.fullAt[stream] = d.now, d.now // what is known of it may be old: it will tell
 	}
 	l.rowSent = l.rowAcked
 	l.spoke = d.now - d.cfg.KeepAlive // say who we are with the next flush

@@ -74,7 +74,9 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 		}
 	}
 	if !d.hears(l) {
-		l.heardFrom = d.now
+		if l.heardFrom = d.now; d.now-l.heard >= standStillMax {
+			l.back = d.now
+		}
 		d.onReturn(l, m.Number == 0 || m.Number > l.received.last())
 	}
 	l.met = l.met || m.Ack.Session == l.outSession

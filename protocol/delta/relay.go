@@ -12,6 +12,8 @@ const (
 	leaseQuiets = 10 // a pull is a lease for so many times the quiet time
 	pushSlots   = 4  // holders take turns in pushing
 
+	slotLength = 250 * time.Millisecond // of one holder's turn at a peer that is heard
+
 	relayedMarksMax = 4096 // of the rows of others in one message; the other rows go with the next one
 
 )
@@ -159,22 +161,25 @@ func (d *Delta) push(l *link) {
 }
 
 // pushHeard does the same for a peer that is heard, after some time more: its
-// requests may go a slow way. One holder after the other tries for a while. In
-// large clusters, which do not note which marks rise, nobody does.
+// requests may go a slow way. Holders have their slots one after the other, all
+// counted from when the row stood still. In large clusters, which do not note
+// which marks rise, nobody does.
 func (d *Delta) pushHeard(l *link) {
 	if d.cfg.Members >= detailFrom {
 		return
 	}
-	length := leaseQuiets / 2 * d.quietRound(l)
 	for j := range d.streams {
 		stream := member.ID(j)
 		if !d.mayPush(l, stream) || l.leasedUntil(stream) > d.now {
 			continue
 		}
+		still := d.now - max(l.row.roseAt(j), l.fullAt[j], l.back) - standStillMax
+		if still < 0 {
+			continue
+		}
 		turn := (uint64(d.cfg.Self) + uint64(l.peer)*3 + uint64(stream)) % uint64(d.cfg.Members)
-		if d.now-max(l.row.roseAt(j), l.pushedAt[j], l.heardFrom) >= standStillMax+time.Duration(turn)*length {
-			d.relay(l, stream, length)
-			l.pushedAt[j] = d.now
+		if slot := uint64(still / slotLength); slot%uint64(d.cfg.Members) == turn {
+			d.relay(l, stream, slotLength-still%slotLength)
 		}
 	}
 }
@@ -186,7 +191,7 @@ func (d *Delta) mayPush(l *link, stream member.ID) bool {
 		return false
 	}
 	if l.pushedAt == nil {
-		l.pushedAt = make([]time.Duration, d.cfg.Members)
+		l.pushedAt, l.fullAt = make([]time.Duration, d.cfg.Members), make([]time.Duration, d.cfg.Members)
 	}
 	l.row.noteRises()
 	switch {
@@ -198,7 +203,7 @@ func (d *Delta) mayPush(l *link, stream member.ID) bool {
 	default:
 		return true
 	}
-	l.pushedAt[stream] = d.now
+	l.pushedAt[stream], l.fullAt[stream] = d.now, d.now
 	return false
 }
 

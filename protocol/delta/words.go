@@ -81,12 +81,13 @@ func (l *link) appendState(w *state.Words, ranks ranks) {
 	state.PutAll(w, []int64{
 		int64(l.heard), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest), int64(l.drained), int64(l.detour), int64(l.progressed),
 		int64(l.relayedAt), int64(l.guestsAt), int64(l.spoke), int64(l.snapshotAt), int64(l.askedUntil), int64(l.heldUntil), int64(l.endTold),
-		int64(l.heardFrom), int64(l.returned),
+		int64(l.heardFrom), int64(l.back), int64(l.returned),
 	})
 	state.PutAll(w, []int{l.owedSize, l.inFlight, l.window, int(l.backoff), int(l.pushes), l.relayedNext})
 	state.PutAll(w, l.lease)
 	state.PutAll(w, l.leased)
 	state.PutAll(w, l.pushedAt)
+	state.PutAll(w, l.fullAt)
 	state.Put(w, len(l.received))
 	for _, r := range l.received {
 		state.Put(w, r.First)
