@@ -87,14 +87,10 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 
 // onReturn tries at once what a silent peer may have missed, unless its message
 // is seen to be a late one from before the silence: that says nothing about what
-// it has by now. What was pushed to it unasked ends: it can ask again.
+// it has by now. What is sent to it unasked ends.
 func (d *Delta) onReturn(l *link, newer bool) {
 	l.backoff, l.confirmed.since = 0, 0
-	for stream := range l.pushedAt {
-		l.endLease(member.ID(stream))
-		l.pushedAt[stream] = d.now
-	}
-	d.endLeases(l)
+	d.endPushes(l)
 	if !l.everHeard {
 		return
 	}
@@ -102,6 +98,15 @@ func (d *Delta) onReturn(l *link, newer bool) {
 	if newer {
 		d.recall(l)
 	}
+}
+
+// endPushes ends what is sent unasked: the peer can ask.
+func (d *Delta) endPushes(l *link) {
+	for stream := range l.pushedAt {
+		l.endLease(member.ID(stream))
+		l.pushedAt[stream] = d.now
+	}
+	d.endLeases(l)
 }
 
 // recall sends again what a peer that returned may have missed.
@@ -126,6 +131,8 @@ func (d *Delta) welcome(l *link) {
 // it had kept beyond a gap: that was acknowledged, but is not durable. Rows under
 // way were differences against what the peer has forgotten.
 func (d *Delta) restarted(l *link) {
+	d.endPushes(l)
+	l.back = d.now
 	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
 	for number := l.flights.first; number < l.flights.end; number++ {
 		l.flights.at(number).stamp = 0

@@ -113,10 +113,12 @@ func (d *Delta) hasMore(l *link, stream member.ID) bool {
 }
 
 // silent says whether nothing speaks for waiting until the origin itself comes
-// back: it was never heard, or somebody without its data came to its place.
+// back: it was never heard, though there was the time for it, or somebody without
+// its data came to its place.
 func (d *Delta) silent(origin member.ID) bool {
 	l := &d.links[origin]
-	return origin == d.cfg.Self || !l.everHeard || !d.boundTo(l)
+	never := !l.everHeard && d.now >= d.cfg.FirstContactWait
+	return origin == d.cfg.Self || never || l.everHeard && !d.boundTo(l)
 }
 
 // rotate asks somebody else for a stream than before. Each time that this does
