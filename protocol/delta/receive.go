@@ -74,7 +74,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 		}
 	}
 	if !d.hears(l) {
-		if l.heardFrom = d.now; d.now-l.heard >= standStillMax {
+		if l.heardFrom = d.now; d.now-l.heard >= timeoutMax {
 			l.back = d.now
 		}
 		d.onReturn(l, m.Number == 0 || m.Number > l.received.last())

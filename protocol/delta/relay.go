@@ -135,8 +135,8 @@ func (d *Delta) push(l *link) {
 	if !l.up || l.row == nil || d.mutant == mutant.NoPushForOneWayLinks {
 		return
 	}
+	d.pushInSlot(l)
 	if d.hears(l) {
-		d.pushHeard(l)
 		return
 	}
 	quiet := d.quietRound(l)
@@ -160,12 +160,12 @@ func (d *Delta) push(l *link) {
 	}
 }
 
-// pushHeard does the same for a peer that is heard, after some time more: its
-// requests may go a slow way. Holders have their slots one after the other, all
-// counted from when the row stood still. In large clusters, which do not note
-// which marks rise, nobody does.
-func (d *Delta) pushHeard(l *link) {
-	if d.cfg.Members >= detailFrom {
+// pushInSlot does the same after some time more for a peer that is heard, now and
+// then or all the time: its requests may go a slow way, or get lost. Holders have
+// their slots one after the other, all counted from when the row stood still. In
+// large clusters, which do not note which marks rise, nobody does.
+func (d *Delta) pushInSlot(l *link) {
+	if d.now-l.heard >= standStillMax || d.cfg.Members >= detailFrom {
 		return
 	}
 	for j := range d.streams {
