@@ -217,9 +217,6 @@ func (d *Delta) quietRound(l *link) time.Duration {
 			shortest = min(shortest, d.stretch(via))
 		}
 	}
-	if d.hears(l) {
-		shortest = max(shortest, d.stretch(l)/2)
-	}
 	return min(max(l.detour, 2*shortest), timeoutMax)
 }
 
