@@ -169,8 +169,8 @@ func mistakes() map[string][]trace.Event {
 	}
 }
 
-// TestFirstAttemptAfterAHealIsForgiven as long as the peer did not say that it
-// holds the entries of the sender; a second attempt is not, nor a relayed copy.
+// TestFirstAttemptAfterAHealIsForgiven as long as no word of the peer came that
+// it holds the entries of the sender; a second attempt is not, nor a relayed copy.
 func TestFirstAttemptAfterAHealIsForgiven(t *testing.T) {
 	batch := func(id, stream member.ID) trace.Event {
 		e := appends(id, stream, 1, 1)
@@ -178,13 +178,16 @@ func TestFirstAttemptAfterAHealIsForgiven(t *testing.T) {
 		return e
 	}
 	push, said := at(tick, pushes(a, b, a, 1, 200)), publishes(b, a, 200, 1)
+	word, came := trace.Event{Kind: trace.Send, Member: b, Peer: a, Session: 1, Number: 7}, receives(a, b, 1)
+	came.Number = 7
 	for name, c := range map[string]struct {
 		events []trace.Event
 		broken bool
 	}{
 		"first":   {[]trace.Event{push}, false},
 		"second":  {[]trace.Event{push, at(time.Second, push)}, true},
-		"told":    {[]trace.Event{said, push}, true},
+		"said":    {[]trace.Event{said, word, push}, false},
+		"told":    {[]trace.Event{said, word, came, push}, true},
 		"relayed": {[]trace.Event{pushes(a, b, b, 1, 200)}, true},
 	} {
 		events := []trace.Event{start(a), start(b), batch(a, a), batch(b, a), batch(b, b), batch(a, b), phase(check.PhaseHeal), receives(a, b, 1)}

@@ -147,20 +147,28 @@ const (
 // fewCopies: what members send is little more than what others lack. After a
 // heal a first attempt is not held against a member that cannot know what others
 // had brought there: of any stream until it hears of the peer, which may not be
-// able to answer; of its own stream until the peer says that it holds that.
+// able to answer; of its own stream until the peer's word arrives that it holds
+// that.
 func fewCopies(c *court) rule {
 	var sent, needed uint64
 	judged := c.past.header.Healthy
 	n := len(c.past.members)
 	met := make([]bool, n*n)     // since the heal: who heard whom
 	tried := make([]uint64, n*n) // since the heal: how far who sent its own stream to whom
+	words := newWords(n)
 	return func(e *trace.Event) {
 		way := int(e.Member)*n + int(e.Peer)
 		switch {
+		case e.Kind == trace.Start && c.past.members[e.Member].identity != e.Identity:
+			words.forget(e.Member)
+		case e.Kind == trace.Send:
+			words.send(e, c.past.members[e.Member].published[e.Peer].Have)
 		case e.Kind == trace.Receive:
 			met[way] = true
+			words.receive(e)
 		case e.Kind == trace.Push:
-			if met[way] && !c.unsaid(e, tried[way]) || !c.broughtByOthers(e) {
+			first := e.Stream == e.Member && e.Seq > tried[way] && e.Seq+e.Count-1 > words.heard[way]
+			if met[way] && !first || !c.broughtByOthers(e) {
 				sent += e.Count
 			}
 			if e.Stream == e.Member {
@@ -178,11 +186,42 @@ func fewCopies(c *court) rule {
 	}
 }
 
-// unsaid says whether an origin sends for the first time what the peer did not
-// say yet that it holds.
-func (c *court) unsaid(e *trace.Event, tried uint64) bool {
-	said := c.past.members[e.Peer].published[e.Stream].Have
-	return e.Stream == e.Member && e.Seq > tried && e.Seq+e.Count-1 > said
+// words follows what members tell each origin of its stream: how many entries
+// of it they hold.
+type words struct {
+	members int
+	sent    map[word]uint64
+	heard   []uint64 // by origin and peer
+}
+
+// word is a numbered message on its way.
+type word struct {
+	from, to        member.ID
+	session, number uint64
+}
+
+func newWords(members int) *words {
+	return &words{members, make(map[word]uint64), make([]uint64, members*members)}
+}
+
+func (w *words) send(e *trace.Event, have uint64) {
+	if e.Number > 0 {
+		w.sent[word{e.Member, e.Peer, e.Session, e.Number}] = have
+	}
+}
+
+// forget forgets what a member told whose life is another one now.
+func (w *words) forget(from member.ID) {
+	for to := range w.members {
+		w.heard[to*w.members+int(from)] = 0
+	}
+}
+
+func (w *words) receive(e *trace.Event) {
+	key := word{e.Peer, e.Member, e.Session, e.Number}
+	way := int(e.Member)*w.members + int(e.Peer)
+	w.heard[way] = max(w.heard[way], w.sent[key])
+	delete(w.sent, key)
 }
 
 // broughtByOthers says whether the peer holds all that is sent to it.

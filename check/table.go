@@ -109,7 +109,7 @@ func stepChecks() []Check {
 		},
 		{
 			Name: "few-copies", Promise: "Members send at most 1.05 copies of each entry needed in a healthy mesh, and 2 after a heal.",
-			Pacing: true, Catches: "relay storm", kinds: []trace.Kind{trace.Receive, trace.Push, trace.Append, trace.Phase}, applies: underDelta, rule: fewCopies,
+			Pacing: true, Catches: "relay storm", kinds: []trace.Kind{trace.Start, trace.Send, trace.Receive, trace.Push, trace.Append, trace.Phase}, applies: underDelta, rule: fewCopies,
 		},
 		{
 			Name: "zombies-ignored", Promise: "Messages of an older session of a life change nothing.",

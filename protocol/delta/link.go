@@ -127,8 +127,9 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.srtt = 0
 	l.bindings = false
 	d.rewind(l)
-	for stream := range l.pushedAt {
-		l.pushedAt[stream], l.fullAt[stream] = d.now, d.now // what is known of it may be old: it will tell
+	d.endPushes(l) // what is known of it may be old: it will tell
+	for stream := range l.fullAt {
+		l.fullAt[stream] = d.now
 	}
 	l.rowSent = l.rowAcked
 	l.spoke = d.now - d.cfg.KeepAlive // say who we are with the next flush

@@ -14,7 +14,11 @@ func (d *Delta) judgeLoss(l *link) {
 	if l.reliable || d.mutant == mutant.NoRewind {
 		return
 	}
-	late := d.now - l.srtt - max(2*l.rttvar, d.cfg.Tick)
+	patience := l.srtt + max(2*l.rttvar, d.cfg.Tick)
+	if d.now-d.wokeAt < patience {
+		return // acknowledgements may wait to be read
+	}
+	late := d.now - patience
 	for number := l.flights.first; number < l.flights.end && number < l.largestAcked; number++ {
 		if f := l.flights.at(number); !f.done && f.sentAt < late {
 			l.lose(f)
@@ -94,7 +98,7 @@ func (d *Delta) timeout(l *link) time.Duration {
 // last resort when all flights are through and the peer still lacks something.
 func (d *Delta) onTimeout(l *link) {
 	timeout := d.timeout(l)
-	if !l.up || d.now-max(l.progressed, l.oldest()) < timeout || d.mutant == mutant.NoRewind {
+	if !l.up || d.now-max(l.progressed, l.oldest(), d.wokeAt) < timeout || d.mutant == mutant.NoRewind {
 		return
 	}
 	switch {
