@@ -102,10 +102,11 @@ func excusedFromWords(protocol string) []string {
 	return []string{
 		"Delta.cfg", "Delta.mutant", // the same for the whole search
 		"Delta.fx", "Delta.scratch", // empty between two steps
-		"Delta.counts",                                                                                            // for people
-		"Delta.laggard", "Delta.rows[].marks.lowest", "Delta.mine.marks.lowest", "Delta.links[].row.marks.lowest", // where to look first
-		"Delta.rows[].marks.narrow", "Delta.mine.marks.narrow", "Delta.links[].row.marks.narrow",
-		"Delta.rows[].marks.tiny", "Delta.mine.marks.tiny", "Delta.links[].row.marks.tiny", // only large clusters have them
+		"Delta.counts",  // for people
+		"Delta.laggard", // where to look first
+		"Delta.rows[].marks.lowest", "Delta.mine.marks.lowest", "Delta.links[].row.marks.lowest", "Delta.links[].before.marks.lowest",
+		"Delta.rows[].marks.narrow", "Delta.mine.marks.narrow", "Delta.links[].row.marks.narrow", "Delta.links[].before.marks.narrow",
+		"Delta.rows[].marks.tiny", "Delta.mine.marks.tiny", "Delta.links[].row.marks.tiny", "Delta.links[].before.marks.tiny", // only large clusters have them
 		"Delta.links[].peer",  // its own index
 		"Delta.links[].pulls", // asked for at each flush: empty between two
 		"Delta.streams[].log.ring[].Buffer", "Delta.streams[].ahead[].Buffer",
