@@ -27,7 +27,7 @@ type simCommand struct {
 	Mutant     text    `placeholder:"NAME" help:"Run the broken variant of that name until a check catches it; list prints the names."`
 	Trace      text    `placeholder:"FILE" help:"Write the trace of a single run, as JSON lines; - is stdout."`
 	Save       text    `placeholder:"FILE" help:"Write the smallest run found that fails, as a case."`
-	Shrink     whole   `default:"400" max:"100000" placeholder:"RUNS" help:"How many runs may go into making a failing run smaller."`
+	Shrink     whole   `default:"400" max:"100000" placeholder:"RUNS" help:"How many runs may go into making a failing run smaller; 400 if not given."`
 	JSON       bool    `name:"json" help:"Print one JSON object instead."`
 
 	config sim.Config

@@ -37,9 +37,9 @@ type link struct {
 	heardFrom time.Duration // since when it is heard, if it is
 	back      time.Duration // when it was heard again after a long silence
 	everHeard bool
-	returned  time.Duration // when it was heard again after a silence; 0: what it missed went again
-	bindings  bool          // the peer knows the agreed binding
-	met       bool          // the peer answered this life, so its row is known in full
+	recalls   bool // it was heard again after a silence, and what it missed did not go again yet
+	bindings  bool // the peer knows the agreed binding
+	met       bool // the peer answered this life, so its row is known in full
 
 	older      clock.Time    // what was there before the link, or waited behind that: the peer may have got it from others
 	askedUntil time.Duration // so long its word on that is waited for, unless it met this life

@@ -94,7 +94,7 @@ func (d *Delta) onReturn(l *link, newer bool) {
 	if !l.everHeard {
 		return
 	}
-	l.returned, l.progressed = max(d.now, 1), d.now
+	l.recalls, l.progressed = true, d.now
 	if newer {
 		d.recall(l)
 	}
@@ -111,7 +111,7 @@ func (d *Delta) endPushes(l *link) {
 
 // recall sends again what a peer that returned may have missed.
 func (d *Delta) recall(l *link) {
-	l.returned = 0
+	l.recalls = false
 	d.loseBefore(l, d.now-max(l.srtt, 2*d.cfg.Tick))
 }
 
@@ -119,10 +119,10 @@ func (d *Delta) recall(l *link) {
 // another one came and it had a round trip to tell more.
 func (d *Delta) welcome(l *link) {
 	switch {
-	case l.returned == 0 || d.now-l.returned < max(l.srtt, 2*d.cfg.Tick):
+	case !l.recalls || d.now-l.heardFrom < max(l.srtt, 2*d.cfg.Tick):
 	case !d.hears(l):
-		l.returned = 0
-	case l.heard > l.returned:
+		l.recalls = false
+	case l.heard > l.heardFrom:
 		d.recall(l)
 	}
 }

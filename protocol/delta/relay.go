@@ -15,7 +15,6 @@ const (
 	slotLength = 250 * time.Millisecond // of one holder's turn at a peer that is heard
 
 	relayedMarksMax = 4096 // of the rows of others in one message; the other rows go with the next one
-
 )
 
 // onTick looks after everything that only the passing of time shows.

@@ -73,7 +73,7 @@ func (r *row) appendState(w *state.Words, ranks ranks) {
 }
 
 func (l *link) appendState(w *state.Words, ranks ranks) {
-	w.Flags(l.up, l.reliable, l.everHeard, l.bindings, l.met, l.owed, l.expectant, l.blocked, l.stableAcked)
+	w.Flags(l.up, l.reliable, l.everHeard, l.bindings, l.met, l.owed, l.expectant, l.blocked, l.stableAcked, l.recalls)
 	state.PutAll(w, []uint64{uint64(l.identity), l.session, l.outSession, l.largestAcked, uint64(l.told), uint64(l.older)})
 	state.PutAll(w, l.past)
 	state.PutAll(w, []uint64{ranks.of(l.rowSent), ranks.of(l.rowAcked)})
@@ -81,7 +81,7 @@ func (l *link) appendState(w *state.Words, ranks ranks) {
 	state.PutAll(w, []int64{
 		int64(l.heard), int64(l.windowedAt), int64(l.srtt), int64(l.rttvar), int64(l.shortest), int64(l.drained), int64(l.detour), int64(l.progressed),
 		int64(l.relayedAt), int64(l.guestsAt), int64(l.spoke), int64(l.snapshotAt), int64(l.askedUntil), int64(l.heldUntil), int64(l.endTold),
-		int64(l.heardFrom), int64(l.back), int64(l.returned),
+		int64(l.heardFrom), int64(l.back),
 	})
 	state.PutAll(w, []int{l.owedSize, l.inFlight, l.window, int(l.backoff), int(l.pushes), l.relayedNext})
 	state.PutAll(w, l.lease)

@@ -29,9 +29,9 @@ func (l *Lockstep) beat() {
 	}
 }
 
-// hasGuests takes leave of the guests that are gone, and says whether there are
-// others.
-func (l *Lockstep) hasGuests() bool {
+// keepGuests takes leave of the guests that are gone, and says whether others
+// are left.
+func (l *Lockstep) keepGuests() bool {
 	some := false
 	for id := range l.peers {
 		p := &l.peers[id]

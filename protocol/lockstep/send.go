@@ -16,7 +16,7 @@ func (l *Lockstep) onTick() {
 	}
 	l.listen()
 	l.beat()
-	guests := l.hasGuests()
+	guests := l.keepGuests()
 	for id := range l.peers {
 		if p := &l.peers[id]; p.link.up {
 			p.link.again = p.link.again || l.overdue(p)
