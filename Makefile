@@ -1,7 +1,7 @@
 # One target per need; `make` alone lists them.
 TOOLS = PATH="$$(.ci/tools $(1)):$$PATH"
 
-.PHONY: help build test race fuzz lint format processes bench measure peers sim-long explore-long demo ci
+.PHONY: help build test race fuzz lint format processes bench measure peers front sim-long explore-long demo pictures comparison figures ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,7 +22,8 @@ lint: ## go vet and golangci-lint
 	.ci/run vet lint
 
 format: ## format all files
-	$(call TOOLS) gofumpt -w .
+	$(call TOOLS) gofumpt -w $$(git ls-files '*.go' ':!test/embed')
+	gofmt -w test/embed
 
 processes: ## tests on real processes in network namespaces (root, nftables, iproute2)
 	go test -count=1 -v ./test/...
@@ -37,16 +38,30 @@ measure: ## a cluster of processes beside what this machine can carry at all
 peers: ## the same work on other systems, in one table (with redis-server where it is installed)
 	cd bench/peers && go run .
 
+front: ## what clients get, over HTTP, beside JetStream and etcd
+	cd bench/peers && go run ./front
+
 SIM_FIRST = 100000
 
 sim-long: ## a million random runs in virtual time: hours; SIM_FIRST is the first seed
 	.ci/simulate 500000 10000 $(SIM_FIRST)
 
 explore-long: ## every order of events in larger small worlds: minutes, some GiB
-	go test ./sim/explore -run LargeWorlds -large -v -timeout 2h
+	go test ./internal/proof/sim/explore -run LargeWorlds -large -v -timeout 2h
 
 demo: ## five members, one cut, one heal
 	go run ./cmd/chatterbox demo
+
+pictures: ## the pictures of docs/pictures anew, each from its run
+	.ci/pictures
+
+comparison: ## the table of docs/comparison.md anew
+	go test ./cmd/chatterbox -run ComparisonPage -rewrite
+
+SOURCE = $(CURDIR)
+
+figures: ## how much of the reducers there is to understand; SOURCE may be an earlier checkout
+	go test ./internal/tidy -count=1 -run FiguresOfTheReducers -v -source $(SOURCE)
 
 ci: ## all that must hold before a change lands
 	.ci/run

@@ -1,138 +1,119 @@
 package chatterbox
 
 import (
-	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"time"
 
-	"chatterbox/failure"
-	"chatterbox/journal"
-	"chatterbox/member"
-	"chatterbox/protocol"
-	"chatterbox/trace"
-	"chatterbox/wire"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/world/journal"
+	"chatterbox/internal/world/node"
+	"chatterbox/internal/world/wire"
 )
 
-// Protocol names the way in which members agree on the order.
-type Protocol string
+// A Member is a place in the cluster.
+type Member struct {
+	// Name is 1 to 64 letters, digits, '.', '_' or '-', unlike all others.
+	Name string
+	// Address is where peers dial it: "host:port".
+	Address string
+}
 
-// The protocols.
-const (
-	// Delta sends each peer what it lacks, as fast as the links take it.
-	Delta Protocol = "delta"
-	// Lockstep has one batch of each origin in flight.
-	Lockstep Protocol = "lockstep"
-)
+// Retain limits which settled entries can be read again. What [Node.Compact]
+// has released may be dropped at any time; the rest is kept within Bytes and
+// Age, or without limit if Hold is set. What some member still lacks is always
+// kept. A loop that falls behind what is kept ends with [ErrCompacted]: readers
+// hold nothing back.
+type Retain struct {
+	// Bytes is about how many bytes are kept at most: of files, which are up to
+	// 64 MiB each, with a folder. Default: no limit with a folder; without one a
+	// quarter of MaxMemory, which is also the most.
+	Bytes int64
+	// Age is how long entries are kept at most after all members held them, to
+	// within a file with a folder. Default: no limit.
+	Age time.Duration
+	// Hold keeps what Compact has not released whatever Bytes and Age say. When
+	// that fills MaxDisk, or without a folder Bytes, this member takes nothing
+	// more, and so holds up the cluster: for readers that must see everything.
+	Hold bool
+}
 
-// Config is all that a node is started with. What has a default may be zero.
+// Config configures a node. Name, Members, and one of Dir and Volatile are
+// required; the zero value of every other field is its default.
 type Config struct {
-	// Members are all members, the same list in the same order everywhere.
-	Members member.List
-	// Self is this member's place in the list.
-	Self member.ID
-	// Cluster keeps clusters apart that reach each other by mistake: members
-	// of another name are refused. At most 64 bytes. Default "".
+	// Name is this member's name.
+	Name string
+	// Members are the founders, the same list in the same order at all of them, for
+	// as long as there is the cluster: who has left or moved stays in it as it was,
+	// for the folder knows, see [Node.Change].
+	Members []Member
+	// Listen is where this member accepts connections. Default: its address in
+	// Members.
+	Listen string
+	// TLS secures the links between members, for both directions, with TLS 1.3:
+	// this member's certificate, valid for its Name, and the RootCAs and ClientCAs
+	// that the peers' certificates must be of, each valid for its member's Name.
+	// VerifyConnection, if it is there, is asked again every second; connections
+	// end when it refuses what they showed, or when that expires. GetConfigForClient,
+	// if it is there, is asked before each connection, in both directions, so that
+	// authorities can change without a restart; the hello of a connection that is
+	// dialed has the ServerName only. Default: links
+	// are open, and only loopback addresses can be listened on, unless Insecure.
+	TLS *tls.Config
+	// Insecure allows Listen to be any address without TLS: whoever reaches it
+	// can take part in the cluster.
+	Insecure bool
+	// Cluster is a name that must be the same at all members, at most 64 bytes:
+	// it keeps apart clusters that reach each other by mistake. Default: "".
 	Cluster string
 
-	// Protocol is Delta or Lockstep, the same everywhere. Default Delta.
-	Protocol Protocol
-	// BatchEntriesMax is how many entries a batch has at most. Default for
-	// Lockstep 1, its classic form; for Delta 0, as many as fit.
-	BatchEntriesMax int
-	// BatchBytesMax is the size of a batch in bytes, beyond which only a
-	// single large payload goes. Default 16 KiB: larger ones leave the cache
-	// before they are written, smaller ones cost more each.
-	BatchBytesMax int
-	// Tick is the pace of everything that is repeated or waits. Default 10 ms.
-	Tick time.Duration
-	// MemoryBytesMax bounds the batches in memory; when the share of this
-	// member is used up because a peer does not take its part, Broadcast waits.
-	// Default 192 MiB.
-	MemoryBytesMax int
-	// DrainFor bounds what waits for a peer to what it takes in this time, so
-	// that a late heal can still be caught up with. Default 0: no such bound.
-	DrainFor time.Duration
+	// Dir is the folder of the durable log. Only one node may use it.
+	Dir string
+	// Volatile keeps nothing on disk: what only this process holds is lost with
+	// it, and each start is another life, see ID.Life.
+	Volatile bool
+	// Retain limits what can be read again.
+	Retain Retain
+	// MaxMemory is how many bytes of entries are in memory. Default: 192 MiB. With
+	// a folder what a member lacks that is away costs disk and no memory; without
+	// one, when that fills the memory, nothing more is accepted until it is back.
+	MaxMemory int64
+	// MaxDisk is the size of Dir, in bytes, beyond which this member accepts
+	// nothing, at least 16 MiB. What others accepted it still takes, so that Dir may
+	// come to be larger by what they write until they are full themselves. Default:
+	// 0, the disk is the limit.
+	MaxDisk int64
 
-	// DataDir is the folder of the durable log; a restart with it continues.
-	// Default "": nothing is durable, and each start is another life.
-	DataDir string
-	// Files takes the place of DataDir on another file system; for tests.
-	Files journal.FS
-
-	// Deliver is given the log, in order, in the node's turn, so by one
-	// goroutine at a time: it must return soon and not call the node. The batches
-	// are lent for the call; wire.Payloads
-	// shows what is in them. Default: nobody looks.
-	Deliver func([]protocol.Batch)
-	// Reset is told to replace all that was delivered by a state that stands
-	// for it: at a start with recovered data, and when this member came back
-	// without its data and others keep only the summary of what it missed. It
-	// is called like Deliver. Default: nobody looks.
-	Reset func(*protocol.Snapshot)
-	// Summarize fills in the Summary of a batch while its bytes are warm, and
-	// refuses payloads that make no sense. It is called by several goroutines
-	// at a time. Default nil: summaries are empty.
-	Summarize func(*protocol.Batch) error
-	// Fold joins the summaries of the log into the state that Reset is given.
-	// Default nil: none is kept.
-	Fold protocol.Fold
-
-	// Listener accepts the peers' connections; the node closes it, also when it
-	// cannot start. Default: TCP on this member's address.
-	Listener net.Listener
-	// Dial connects to peers. Default: net.Dialer.DialContext.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Impose says how the link to a peer fails just now, for failure maps on
-	// real links. It is called by several goroutines. Default nil: it does not.
-	Impose func(to member.ID) failure.Link
-	// Phases says how long this member's send and grace phases still take,
-	// which peers are told; OnPhases is told what they say. Both are called by
-	// several goroutines and must return soon. Default nil: there are none.
-	Phases   func() (send, grace time.Duration)
-	OnPhases func(from member.ID, send, grace time.Duration)
-
-	// Random draws what must differ between any two starts: identity and
-	// delays. Default: crypto/rand.
-	Random func() uint64
-	// Trace is told what happens, in the node's turn. Default nil: nothing is.
-	Trace trace.Sink
-	// Log is told of links and of what goes wrong. Default: nobody is.
+	// Prepare is called for each batch when it is made or received, while its
+	// bytes are in the cache, by several goroutines at a time, before the batch
+	// has a position; what it returns is Batch.Prepared, for as long as the
+	// batch is in memory; for what is read from disk it is called again. It must
+	// depend on nothing but the batch's payloads,
+	// keep none of its memory, and not call the node.
+	Prepare func(Batch) any
+	// Log receives a record when a link comes or goes, when something goes
+	// wrong, and when a call has waited for 5 s, with the reason. Default:
+	// nothing is logged.
 	Log *slog.Logger
 }
 
 const (
-	batchBytesByDefault  = 16 << 10
-	memoryBytesByDefault = 192 << 20
-	// memoryBytesMin leaves room for a few batches of each stream.
-	memoryBytesMin = 1 << 20
-	shortestTick   = time.Millisecond
-	longestTick    = time.Second
+	memoryByDefault = 192 << 20
+	memoryMin       = 2 << 20
+	nameBytesMax    = 64
 )
 
 func (c Config) withDefaults() Config {
-	if c.Protocol == "" {
-		c.Protocol = Delta
+	if c.MaxMemory == 0 {
+		c.MaxMemory = memoryByDefault
 	}
-	if c.Protocol == Lockstep && c.BatchEntriesMax == 0 {
-		c.BatchEntriesMax = 1
-	}
-	if c.BatchBytesMax == 0 {
-		c.BatchBytesMax = batchBytesByDefault
-	}
-	if c.Tick == 0 {
-		c.Tick = 10 * time.Millisecond
-	}
-	if c.MemoryBytesMax == 0 {
-		c.MemoryBytesMax = memoryBytesByDefault
-	}
-	if c.Dial == nil {
-		c.Dial = new(net.Dialer).DialContext
-	}
-	if c.Random == nil {
-		c.Random = randomUint64
+	if most := c.MaxMemory / 4; c.Volatile && (c.Retain.Bytes == 0 || c.Retain.Bytes > most) {
+		c.Retain.Bytes = most
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -140,26 +121,105 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate gives all mistakes at once.
-func (c *Config) validate() error {
+// bytesInMemory returns how much of what has settled is kept in memory: without
+// a folder that is all.
+func (c *Config) bytesInMemory() int64 {
+	if c.Volatile {
+		return c.Retain.Bytes
+	}
+	return c.MaxMemory / 4
+}
+
+// validate returns the list of members and this one's place, and all mistakes
+// at once.
+func (c *Config) validate() (member.List, member.ID, error) {
 	var wrong []error
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
 			wrong = append(wrong, fmt.Errorf("chatterbox: "+format, args...))
 		}
 	}
-	members := len(c.Members)
-	check(members >= 1 && members <= member.CountMax, "%d members, allowed are 1 to %d", members, member.CountMax)
-	check(int(c.Self) < members, "Self is %d, but the list has %d members", c.Self, members)
-	check(len(c.Cluster) <= wire.ClusterBytesMax, "Cluster has %d bytes, allowed are %d", len(c.Cluster), wire.ClusterBytesMax)
-	check(c.Protocol == Delta || c.Protocol == Lockstep, "Protocol is %q, allowed are %q and %q", c.Protocol, Delta, Lockstep)
-	check(c.BatchEntriesMax >= 0 && c.BatchEntriesMax <= wire.BatchEntriesMax,
-		"BatchEntriesMax is %d, allowed are 0 to %d", c.BatchEntriesMax, wire.BatchEntriesMax)
-	check(c.BatchBytesMax > wire.BatchHeaderBytes && c.BatchBytesMax <= outBufferBytes,
-		"BatchBytesMax is %d, allowed are %d to %d", c.BatchBytesMax, wire.BatchHeaderBytes+1, outBufferBytes)
-	check(c.Tick >= shortestTick && c.Tick <= longestTick, "Tick is %v, allowed are %v to %v", c.Tick, shortestTick, longestTick)
-	check(c.MemoryBytesMax >= memoryBytesMin, "MemoryBytesMax is %d, it must be at least %d", c.MemoryBytesMax, memoryBytesMin)
-	check(c.DrainFor >= 0, "DrainFor is %v, it must not be negative", c.DrainFor)
-	check(c.DataDir == "" || c.Files == nil, "DataDir and Files exclude each other")
-	return errors.Join(wrong...)
+	list, err := listOf(c.Members)
+	if err != nil {
+		wrong = append(wrong, err)
+	}
+	self, known := list.Named(c.Name)
+	check(len(c.Members) > 0, "Members are missing")
+	check(known && list[self].Name == c.Name, "Name is %q, which is not in Members", c.Name)
+	check(c.Dir != "" || c.Volatile, "Dir is missing: name a folder, or set Volatile to keep nothing")
+	check(c.Dir == "" || !c.Volatile, "Dir and Volatile exclude each other")
+	check(c.MaxMemory >= memoryMin, "MaxMemory is %d, it must be at least %d", c.MaxMemory, memoryMin)
+	check(c.MaxDisk == 0 || c.MaxDisk >= node.DiskBytesMin, "MaxDisk is %d, it must be at least %d", c.MaxDisk, node.DiskBytesMin)
+	check(c.MaxDisk == 0 || !c.Volatile, "MaxDisk is for a folder, and Volatile has none")
+	check(c.Retain.Bytes >= 0, "Retain.Bytes is %d, it must not be negative", c.Retain.Bytes)
+	check(c.Retain.Age >= 0, "Retain.Age is %v, it must not be negative", c.Retain.Age)
+	return list, self, errors.Join(wrong...)
+}
+
+func listOf(members []Member) (member.List, error) {
+	var wrong []error
+	names := map[string]bool{}
+	list := make(member.List, len(members))
+	for i, m := range members {
+		host, port, err := splitAddress(m.Address)
+		switch {
+		case !validName(m.Name):
+			wrong = append(wrong, fmt.Errorf("chatterbox: member %d is called %q: a name has 1 to %d letters, digits, '.', '_' or '-'",
+				i+1, m.Name, nameBytesMax))
+		case names[m.Name]:
+			wrong = append(wrong, fmt.Errorf("chatterbox: two members are called %q", m.Name))
+		case err != nil:
+			wrong = append(wrong, fmt.Errorf("chatterbox: address of member %s: %w", m.Name, err))
+		}
+		names[m.Name] = true
+		list[i] = member.Member{Name: m.Name, Host: host, Port: port}
+	}
+	if len(wrong) == 0 {
+		if err := list.Check(); err != nil {
+			wrong = append(wrong, fmt.Errorf("chatterbox: %w", err))
+		}
+	}
+	return list, errors.Join(wrong...)
+}
+
+func splitAddress(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("%w: write it as host:port", err)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("port %q is not from 1 to 65535", text)
+	}
+	return host, port, nil
+}
+
+func validName(name string) bool {
+	for _, r := range name {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-' {
+			return false
+		}
+	}
+	return len(name) >= 1 && len(name) <= nameBytesMax
+}
+
+// inner returns what the node within is started with.
+func (c *Config) inner(list member.List, self member.ID) node.Config {
+	inner := node.Config{
+		Members: list, Self: self, Cluster: c.Cluster, Listen: c.Listen, TLS: c.TLS, Insecure: c.Insecure,
+		DataDir: c.Dir, MeetFirst: true, Changes: true, MemoryBytesMax: int(c.MaxMemory - c.MaxMemory/4), DiskBytesMax: c.MaxDisk, Log: c.Log,
+	}
+	if !c.Volatile {
+		inner.Retain = &journal.Retain{Bytes: c.Retain.Bytes, Age: c.Retain.Age, Hold: c.Retain.Hold}
+	}
+	if prepare := c.Prepare; prepare != nil {
+		inner.Prepare = func(b *protocol.Batch) any {
+			return prepare(Batch{
+				ID: ID{Origin: list[b.Origin].Name, Life: 1, Seq: b.Seq}, Lamport: uint64(b.Time),
+				view: &view{payloads: wire.Payloads(b)},
+			})
+		}
+	}
+	return inner
 }

@@ -7,61 +7,46 @@ import (
 	"net"
 
 	"chatterbox"
-	"chatterbox/member"
-	"chatterbox/protocol"
-	"chatterbox/wire"
 )
 
-// Two members in one process; one of them speaks, both print the same log.
+// A cluster of one member: it writes, and reads what has settled.
 func Example() {
-	var list member.List
-	var listeners []net.Listener
-	for _, name := range []string{"ann", "bob"} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			log.Fatal(err)
-		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		listeners = append(listeners, listener)
-		list = append(list, member.Member{Name: name, Host: "127.0.0.1", Port: port})
-	}
-
 	ctx := context.Background()
-	logs := make([][]string, len(list))
-	var nodes []*chatterbox.Node
-	for i, listener := range listeners {
-		node, err := chatterbox.Start(ctx, chatterbox.Config{
-			Members: list, Self: member.ID(i), Listener: listener,
-			Deliver: func(batches []protocol.Batch) {
-				for k := range batches {
-					for payload := range wire.Payloads(&batches[k]).All() {
-						logs[i] = append(logs[i], list[batches[k].Origin].Name+": "+string(payload))
-					}
-				}
-			},
-		})
+	node, err := chatterbox.Open(ctx, chatterbox.Config{
+		Name: "ann", Members: []chatterbox.Member{{Name: "ann", Address: freeAddress()}}, Volatile: true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var last chatterbox.ID
+	for _, word := range []string{"hello", "world"} {
+		if last, err = node.Broadcast(ctx, []byte(word)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for entry, err := range node.Entries(ctx, 0) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		nodes = append(nodes, node)
-	}
-
-	for _, word := range []string{"hello", "world"} {
-		if err := nodes[0].Broadcast(ctx, []byte(word)); err != nil {
-			log.Fatal(err)
+		fmt.Println(entry.Position, entry.ID, string(entry.Payload))
+		if entry.ID == last {
+			break
 		}
 	}
-	for _, node := range nodes {
-		node.CloseStream()
-	}
-	for i, node := range nodes {
-		<-node.AllComplete()
-		if err := node.Close(ctx); err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(logs[i])
+	if err := node.Close(ctx); err != nil {
+		log.Fatal(err)
 	}
 	// Output:
-	// [ann: hello ann: world]
-	// [ann: hello ann: world]
+	// 1 ann/1 hello
+	// 2 ann/2 world
+}
+
+// freeAddress returns an address on this machine that nobody listens on.
+func freeAddress() string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }

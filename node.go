@@ -1,186 +1,170 @@
-// Package chatterbox is a replicated log without a leader: members broadcast
-// payloads to one another, and all of them deliver all entries in one order,
-// whatever the links between them do meanwhile.
-//
-// [Start] makes a [Node] of a [Config]. [Node.Broadcast] puts in payloads one
-// by one, [Node.Fill] many at a time, and Config.Deliver is given batches in
-// the order that all members agree on. [Node.CloseStream] ends what this
-// member has to say; [Node.Complete] and [Node.AllComplete] tell when a run is
-// over, [Node.Done] when the node is.
-//
-// # Life of a batch
-//
-// Payloads are copied, or written in place, into the open batch in the outbox
-// (outbox.go), in a pooled buffer behind room for a header. A full batch is
-// summarized and queued; a full queue is the back-pressure. The loop (loop.go)
-// takes batches whenever the reducer has room, the open one as soon as nothing
-// own is on its way, and hands them to the replica with all messages and link
-// changes that wait; then it flushes once. The replica has the reducer give
-// each batch its place, seals the header, has the journal sync everything that
-// gathered, gives messages to the transport, and delivers what has settled.
-// From Broadcast to the peers' connections and to Deliver the bytes of a batch
-// are the same memory. It goes back to its pool when the reducer has trimmed
-// the batch and no write of the transport needs it any more.
-//
-// # Goroutines
-//
-//   - the loop, one a node, steps the reducer when ticks pass, own payloads
-//     wait, or readers bring more than one at a time;
-//   - those of the transport accept, read, write and dial; a reader runs
-//     Summarize, steps what it has read itself if the loop rests, and waits
-//     when the loop falls behind;
-//   - those of the application call the node's methods; Broadcast and Fill
-//     submit and send an entry that the loop waits for.
-//
-// Whoever steps has the turn: replica, reducer and journal belong to it, and
-// Deliver, Reset, Trace and the functions given to Tentative are called in it.
-// The outbox's mutex is the only one that application and loop share.
 package chatterbox
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
-	"sync/atomic"
+	"time"
 
-	"chatterbox/member"
-	"chatterbox/protocol"
-	"chatterbox/wire"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/world/history"
+	"chatterbox/internal/world/journal"
+	"chatterbox/internal/world/node"
 )
 
-// Errors that a caller may want to tell apart.
-var (
-	// ErrClosed says that the node was closed.
-	ErrClosed = errors.New("chatterbox: the node is closed")
-	// ErrStreamClosed says that CloseStream was called before, if only by an
-	// earlier life with the same data.
-	ErrStreamClosed = errors.New("chatterbox: the stream of this member is closed")
-	// ErrReader says that this member came back without its data while the
-	// others remember an earlier life of it: it may not write any more.
-	ErrReader = errors.New("chatterbox: this member came back without its data, so it can only read: " +
-		"start it with its data folder, or start the whole cluster anew")
-	// ErrPayload says that a payload is too large, or of no size at all.
-	ErrPayload = fmt.Errorf("chatterbox: a payload has 1 to %d bytes", PayloadBytesMax)
-)
-
-// PayloadBytesMax is the largest payload, in bytes.
-const PayloadBytesMax = wire.PayloadBytesMax
-
-// Node is a running member. Its methods may be called by any goroutine, but
-// not from Deliver and the other functions that the loop calls.
+// Node is a running member.
 type Node struct {
-	cfg      Config
-	identity member.Identity
-	life     uint64
-	outbox   *outbox
+	name      string
+	list      member.List
+	self      member.ID
+	volatile  bool
+	log       *slog.Logger
+	inner     *node.Node
+	history   *history.Log
+	mender    *mender // nil: without a folder
+	snapshots *snapshots
+	keys      keys
+	spoil     bool // the memory of batches is overwritten once they are not valid any more
 
-	turn     chan struct{} // has something in it while somebody has the turn
-	incoming chan incoming // from the transport's readers
-	queued   atomic.Int64  // how many of them wait or are being stepped
-	wake     chan struct{} // from the outbox, and from a reader whose turn failed
-	stopping chan struct{} // closed by stop; farewell is set before
-	stopOnce sync.Once
-	farewell context.Context // until when peers may take what is queued for them
-	deaf     chan struct{}   // closed when the loop takes nothing more from the transport
-
-	complete    chan struct{}
-	allComplete chan struct{}
-	done        chan struct{} // closed when the node has stopped or failed; err is set before
-	ended       chan struct{} // closed when the loop has returned; closeErr is set before
-	err         error
-	closeErr    error
-
-	loop // owned by whoever has the turn
+	closing sync.Once
+	leaving leaving
+	closed  chan struct{} // closed when the node takes part no more; err is set before
+	done    chan struct{} // closed when the node has ended
+	err     error
+	watch   watch
+	meta    meta
+	fetch   fetch
 }
 
-// Start validates the configuration, recovers the journal if there is one,
-// listens, and starts the node, which runs until Close or the end of ctx. The
-// error names every mistake in cfg.
-func Start(ctx context.Context, cfg Config) (*Node, error) {
+// Open starts a member: it checks cfg, recovers the folder and listens. It does
+// not wait for peers; see Ready. ctx bounds this call only. Mistakes in cfg
+// are all reported at once. A folder that another node uses is an error at
+// once.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
-		if cfg.Listener != nil {
-			err = errors.Join(err, cfg.Listener.Close())
-		}
+	list, self, err := cfg.validate()
+	if err != nil {
 		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("chatterbox: open: %w", err)
 	}
 	n := &Node{
-		cfg:      cfg,
-		turn:     make(chan struct{}, 1),
-		incoming: make(chan incoming, incomingMax), wake: make(chan struct{}, 1),
-		stopping: make(chan struct{}),
-		deaf:     make(chan struct{}), complete: make(chan struct{}), allComplete: make(chan struct{}),
-		done: make(chan struct{}), ended: make(chan struct{}),
+		name: cfg.Name, list: list, self: self, volatile: cfg.Volatile, log: cfg.Log,
+		closed: make(chan struct{}), done: make(chan struct{}), fetch: fetch{turn: newTurn()},
 	}
-	n.turn <- struct{}{}
-	if err := n.assemble(ctx); err != nil {
+	inner := cfg.inner(list, self)
+	if prepare := inner.Prepare; prepare != nil {
+		inner.Prepare = func(b *protocol.Batch) any { return n.prepare(prepare, b) }
+	}
+	began := time.Now()
+	n.history = history.NewLog(history.Config{
+		Members: len(list), BytesMax: cfg.bytesInMemory(), AgeMax: cfg.Retain.Age, Hold: cfg.Retain.Hold,
+		Prepare: inner.Prepare,
+		Now:     func() time.Duration { return time.Since(began) },
+	})
+	inner.Deliver, inner.Held, inner.Full = n.deliver, n.held, n.history.Full
+	inner.Opened = func(j *journal.Journal) {
+		if archive := j.Archive(); archive != nil {
+			n.mender = &mender{Archive: archive, n: n, turn: newTurn()}
+			n.history.Attach(n.mender)
+			n.recallKeys(archive)
+		}
+	}
+	inner.Reset = func(s *protocol.Snapshot) { n.history.Begin(s.Have) }
+	inner.Failed = func(err error) { n.history.Close(fmt.Errorf("%w: %w", ErrReadOnly, err)) }
+	inner.Installed = n.installed
+	inner.Sampled = n.watch.sample
+	inner.Meta, inner.OnMeta = n.meta.tell, n.meta.hear
+	inner.OnAsk, inner.OnPart, inner.OnRead, inner.MendWithin = n.serve, n.fetch.hear, n.lend, mendAtStartWithin
+	n.meta.heard = make([]string, len(list))
+	node.Alteration(ctx)(&inner)
+	n.spoil = inner.Spoil
+	if n.snapshots, err = openSnapshots(&inner); err != nil {
 		return nil, err
 	}
-	release := context.AfterFunc(ctx, func() { n.stop(ctx) })
-	go func() {
-		defer release()
-		n.run()
-	}()
+	n.watch.begin(len(list))
+	// The node lives on when ctx ends.
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	bound := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
+	if n.inner, err = node.Start(life, inner); err != nil {
+		end(err)
+		return nil, fmt.Errorf("chatterbox: open: %w", err)
+	}
+	if !bound() {
+		return nil, fmt.Errorf("chatterbox: open: %w", errors.Join(context.Cause(ctx), n.Close(ctx)))
+	}
 	return n, nil
 }
 
-// Broadcast puts a payload into the open batch, by copying it. It waits for
-// room, which is missing while peers or the disk do not keep up, until ctx
-// ends. Nil means that the payload is accepted: it goes out unless the node
-// stops before that. It is not yet durable or sent.
-func (n *Node) Broadcast(ctx context.Context, payload []byte) error {
-	if len(payload) < 1 || len(payload) > PayloadBytesMax {
-		return fmt.Errorf("%w, not %d", ErrPayload, len(payload))
+// installed takes up who belongs to the cluster.
+func (n *Node) installed(v *member.View) {
+	for i := range min(len(v.Places), len(n.list)) {
+		if p := &v.Places[i]; p.Role == member.Gone {
+			n.history.Cut(member.ID(i), p.Base)
+		}
 	}
-	return n.outbox.add(ctx, payload)
 }
 
-// Fill puts many payloads of size bytes each into the open batch, without a
-// call or a copy for each: fill writes some of them side by side from the
-// start of dst, which has room for one or more, and gives the bytes written; 0
-// ends Fill without any. It waits for room as Broadcast does. While fill runs
-// nobody else can broadcast, so it must be quick, and it must not call the
-// node.
-func (n *Node) Fill(ctx context.Context, size int, fill func(dst []byte) int) error {
-	if size < 1 || size > PayloadBytesMax {
-		return fmt.Errorf("%w, not %d", ErrPayload, size)
+// deliver takes what has settled.
+func (n *Node) deliver(batches []protocol.Batch) {
+	n.history.Settle(batches)
+	n.keys.learn(n.self, batches)
+}
+
+// held takes what is held.
+func (n *Node) held(batches []protocol.Batch) {
+	n.history.Held(batches)
+	n.keys.learn(n.self, batches)
+}
+
+// Ready waits until all members have met and agreed who they are, which lasts
+// from then on; whether entries can settle at this moment is Status.Ready.
+// Broadcast waits by itself and does not need it.
+func (n *Node) Ready(ctx context.Context) error {
+	select {
+	case <-n.inner.Met():
+		return nil
+	default:
 	}
-	return n.outbox.fill(ctx, size, fill)
+	return n.await(ctx, n.inner.Met(), func() string { return "ready: the members have not met: " + n.silent() })
 }
 
-// CloseStream says that this member will not broadcast any more. What was
-// accepted goes out; after it peers know that the stream has ended, without
-// which they would wait for more for ever.
-func (n *Node) CloseStream() {
-	n.outbox.refuse(ErrStreamClosed)
-	n.wakeUp()
+// await waits for a channel, and tells the log if that takes long.
+func (n *Node) await(ctx context.Context, ready <-chan struct{}, what func() string) error {
+	defer n.tellIfLate(what).Stop()
+	return n.wait(ctx, ready, what)
 }
 
-// CutStream is CloseStream for those who can wait no longer: what was accepted
-// and has found no room until now, because peers or the disk do not keep up,
-// is dropped, so that the stream ends before the peers come back.
-func (n *Node) CutStream() {
-	n.outbox.cut(ErrStreamClosed)
-	n.wakeUp()
+// tellIfLate tells the log what a call waits for, unless it is stopped soon.
+func (n *Node) tellIfLate(what func() string) *time.Timer {
+	return time.AfterFunc(patience, func() { n.log.Warn("a call waits", "for", patience, "why", what()) })
 }
 
-// Complete gives a channel that is closed once the streams of all members are
-// closed and everything in them was delivered here: the log is final. A tick
-// may pass before it is noticed.
-func (n *Node) Complete() <-chan struct{} { return n.complete }
+// wait waits for a channel.
+func (n *Node) wait(ctx context.Context, ready <-chan struct{}, what func() string) error {
+	select {
+	case <-ready:
+		return nil
+	case <-n.closed:
+		return n.err
+	case <-ctx.Done():
+		return fmt.Errorf("chatterbox: %s: %w", what(), context.Cause(ctx))
+	}
+}
 
-// AllComplete gives a channel that is closed once all members are known to be
-// complete and to need this one no more.
-func (n *Node) AllComplete() <-chan struct{} { return n.allComplete }
+// patience is after how long a call that waits is told of to the log.
+const patience = 5 * time.Second
 
-// Done gives a channel that is closed when the node has stopped, by Close or
-// by an error; Err says which. After an error Status and Tentative still work,
-// until Close.
+// Done returns a channel that is closed when the node has ended, by Close or
+// because this member has left the cluster.
 func (n *Node) Done() <-chan struct{} { return n.done }
 
-// Err says why the node stopped: ErrClosed after Close, otherwise what went
-// wrong; nil while it runs.
+// Err returns why the node has ended: [ErrClosed] or [ErrRemoved]; nil while it
+// runs.
 func (n *Node) Err() error {
 	select {
 	case <-n.done:
@@ -190,73 +174,84 @@ func (n *Node) Err() error {
 	}
 }
 
-// Identity gives the identity of this life with its data.
-func (n *Node) Identity() member.Identity { return n.identity }
+// Close accepts nothing more, waits until another member holds what was
+// accepted here, and stops the node; all loops and calls end with [ErrClosed].
+// When ctx ends before others hold it, the node is closed all the same, and the
+// error says how many entries only this member has: with a folder they are sent
+// after the next start, without one they are lost. Close does not wait for
+// bodies of loops. A second call returns nil.
+func (n *Node) Close(ctx context.Context) error { return n.end(ctx, ErrClosed) }
 
-// Status gives the state of this member and what it knows of others.
-func (n *Node) Status(ctx context.Context) (protocol.Status, error) {
-	var status protocol.Status
-	err := n.inTurn(ctx, func() { status = n.reducer.Status() })
-	return status, err
-}
-
-// Tentative calls visit on the loop for each batch that is held but was not
-// delivered yet, in the order as far as it is known. Later batches may still
-// come between them. The batch is lent for the call.
-func (n *Node) Tentative(ctx context.Context, visit func(*protocol.Batch)) error {
-	return n.inTurn(ctx, func() {
-		for b := range n.reducer.Tentative() {
-			visit(b)
-		}
-	})
-}
-
-// inTurn calls a function in a turn of its own.
-func (n *Node) inTurn(ctx context.Context, call func()) error {
-	select {
-	case <-n.ended:
-		return ErrClosed
-	default:
-	}
-	select {
-	case n.turn <- struct{}{}:
-		defer func() { <-n.turn }()
-		call()
+// end stops the node, the first time that it is called.
+func (n *Node) end(ctx context.Context, why error) error {
+	first := false
+	n.closing.Do(func() { first = true })
+	if !first {
 		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("chatterbox: the node is busy: %w", context.Cause(ctx))
+	}
+	n.inner.Refuse()
+	if n.volatile {
+		n.inner.CloseStream() // nobody need wait for another life
+	}
+	alone := n.farewell(ctx)
+	n.Status() // the last one, which is shown from now on
+	n.err = why
+	n.history.Close(why)
+	close(n.closed)
+	err := n.inner.Stop(ctx)
+	n.snapshots.close()
+	close(n.done)
+	if err != nil {
+		err = fmt.Errorf("chatterbox: close: %w", err)
+	}
+	if alone > 0 {
+		err = errors.Join(fmt.Errorf("chatterbox: close: %d accepted entries are held by this member only: %w", alone, context.Cause(ctx)), err)
+	}
+	return err
+}
+
+// farewellEvery is how often a node that closes looks whether others hold what
+// it accepted.
+const farewellEvery = 10 * time.Millisecond
+
+// farewell waits until others hold what was accepted here, and returns how many
+// entries they do not hold.
+func (n *Node) farewell(ctx context.Context) uint64 {
+	ticker := time.NewTicker(farewellEvery)
+	defer ticker.Stop()
+	defer n.tellIfLate(func() string {
+		return fmt.Sprintf("close: %d entries are held by this member only: %s", n.alone(), n.silent())
+	}).Stop()
+	for {
+		alone := n.alone()
+		if alone == 0 {
+			return 0
+		}
+		select {
+		case <-ticker.C:
+		case <-n.inner.Done():
+			return alone
+		case <-ctx.Done():
+			return n.alone()
+		}
 	}
 }
 
-// Close stops the node: nothing more is received or delivered, what is queued
-// for peers that take it is sent, for half a second at most, and the journal is
-// synced and closed. It waits until ctx ends, and gives the error of ctx or of
-// the journal. To a cluster it is like a crash after the last sync; use
-// CloseStream and AllComplete for a farewell.
-func (n *Node) Close(ctx context.Context) error {
-	farewell, cancel := context.WithTimeout(ctx, farewellMax)
-	defer cancel()
-	n.stop(farewell)
-	select {
-	case <-n.ended:
-		return n.closeErr
-	case <-ctx.Done():
-		return fmt.Errorf("chatterbox: close: %w", context.Cause(ctx))
+// alone returns how many accepted entries no peer is known to hold.
+func (n *Node) alone() uint64 {
+	accepted := n.inner.OwnEntries()
+	if view, _ := n.inner.View(); accepted == 0 || len(n.list) == 1 || view != nil && view.Size() == 1 {
+		return 0
 	}
-}
-
-// stop has the loop end; farewell bounds how long peers are waited for.
-func (n *Node) stop(farewell context.Context) {
-	n.stopOnce.Do(func() {
-		n.farewell = farewell
-		close(n.stopping)
-	})
-}
-
-// wakeUp lets the loop make a round.
-func (n *Node) wakeUp() {
-	select {
-	case n.wake <- struct{}{}:
-	default:
+	status, err := n.inner.Status(context.Background())
+	if err != nil {
+		return 0
 	}
+	held := uint64(0)
+	for id, known := range status.Known {
+		if member.ID(id) != n.self && int(n.self) < len(known) {
+			held = max(held, known[n.self].Have)
+		}
+	}
+	return max(accepted, held) - held
 }

@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 func main() {
@@ -33,7 +33,7 @@ func main() {
 const memberArgument = "member"
 
 func run(arguments []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if len(arguments) == 1 && arguments[0] == memberArgument {
 		others := map[bench.Mode]bench.Measure{}
@@ -101,7 +101,7 @@ func cases() []entry {
 	}
 }
 
-// chosen gives the cases of a system, and those that belong to none.
+// chosen returns the cases of a system, and those that belong to none.
 func chosen(system string) []entry {
 	var some []entry
 	for _, c := range cases() {

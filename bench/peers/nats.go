@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 // natsPart is a member with a NATS server embedded, all of which form a

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 // TestMain makes this test binary the member of a measurement.

@@ -11,8 +11,9 @@ import (
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 // raftPart is a member that runs etcd's raft library in one loop, its log in
@@ -23,7 +24,7 @@ type raftPart struct {
 	node     *raft.RawNode
 	storage  *raft.MemoryStorage
 	lines    []*raftLine // to peers, nil at the own place
-	incoming chan raftpb.Message
+	incoming chan *raftpb.Message
 	proposed chan [][]byte
 	led      chan struct{} // closed when there is a leader
 	compacts uint64        // entries after which the log is cut
@@ -48,7 +49,7 @@ const (
 func openRaft(ctx context.Context, listener net.Listener, load bench.Load, w *writer) (system, error) {
 	p := &raftPart{
 		w: w, storage: raft.NewMemoryStorage(), lines: make([]*raftLine, len(load.Addrs)),
-		incoming: make(chan raftpb.Message, raftQueue), proposed: make(chan [][]byte, raftQueue),
+		incoming: make(chan *raftpb.Message, raftQueue), proposed: make(chan [][]byte, raftQueue),
 		led: make(chan struct{}), ended: make(chan error, 1),
 	}
 	p.keep = raftKeptBytes / uint64(raftEntryBytes+w.tuning.entries*entryBytes)
@@ -128,14 +129,14 @@ func (p *raftPart) stepWhatWaits() {
 	}
 }
 
-// propose gives a burst to the leader as one message of many entries.
+// propose hands a burst to the leader as one message of many entries.
 func (p *raftPart) propose(messages [][]byte) error {
-	entries := make([]raftpb.Entry, len(messages))
+	entries := make([]*raftpb.Entry, len(messages))
 	for i, message := range messages {
-		entries[i].Data = message
+		entries[i] = &raftpb.Entry{Data: message}
 	}
 	status := p.node.BasicStatus()
-	if err := p.node.Step(raftpb.Message{Type: raftpb.MsgProp, From: status.ID, Entries: entries}); err != nil {
+	if err := p.node.Step(&raftpb.Message{Type: raftpb.MsgProp.Enum(), From: &status.ID, Entries: entries}); err != nil {
 		return fmt.Errorf("raft: propose: %w", err)
 	}
 	return nil
@@ -150,7 +151,7 @@ func (p *raftPart) carryOut(ready raft.Ready) error {
 		return fmt.Errorf("raft: append: %w", err)
 	}
 	for _, m := range ready.Messages {
-		p.lines[m.To-1].send(m)
+		p.lines[m.GetTo()-1].send(m)
 	}
 	if ready.SoftState != nil && ready.SoftState.Lead != raft.None {
 		select {
@@ -160,26 +161,26 @@ func (p *raftPart) carryOut(ready raft.Ready) error {
 		}
 	}
 	for i := range ready.CommittedEntries {
-		if err := p.apply(&ready.CommittedEntries[i]); err != nil {
+		if err := p.apply(ready.CommittedEntries[i]); err != nil {
 			return err
 		}
 	}
 	p.node.Advance(ready)
 	if n := len(ready.CommittedEntries); n > 0 {
-		return p.compact(ready.CommittedEntries[n-1].Index)
+		return p.compact(ready.CommittedEntries[n-1].GetIndex())
 	}
 	return nil
 }
 
 func (p *raftPart) apply(entry *raftpb.Entry) error {
-	switch entry.Type {
+	switch entry.GetType() {
 	case raftpb.EntryNormal:
 		if len(entry.Data) >= entryBytes {
 			p.w.deliver(entry.Data)
 		}
 	case raftpb.EntryConfChange:
-		var change raftpb.ConfChange
-		if err := change.Unmarshal(entry.Data); err != nil {
+		change := new(raftpb.ConfChange)
+		if err := proto.Unmarshal(entry.Data, change); err != nil {
 			return fmt.Errorf("raft: %w", err)
 		}
 		p.node.ApplyConfChange(change)
@@ -207,7 +208,7 @@ func (p *raftPart) compact(applied uint64) error {
 	return nil
 }
 
-// Publish gives a burst to the loop.
+// Publish hands a burst to the loop.
 func (p *raftPart) Publish(ctx context.Context, messages [][]byte) error {
 	select {
 	case p.proposed <- messages:

@@ -9,15 +9,16 @@ import (
 	"net"
 
 	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 // raftLine carries messages to one peer: a length, and the message as protobuf.
 // What waits goes out in one write.
 type raftLine struct {
 	conn  net.Conn
-	queue chan raftpb.Message
+	queue chan *raftpb.Message
 }
 
 const (
@@ -48,7 +49,7 @@ func (p *raftPart) join(ctx context.Context, listener net.Listener, load bench.L
 		if err != nil {
 			return fmt.Errorf("raft: dial: %w", err)
 		}
-		p.lines[i] = &raftLine{conn: conn, queue: make(chan raftpb.Message, raftQueue)}
+		p.lines[i] = &raftLine{conn: conn, queue: make(chan *raftpb.Message, raftQueue)}
 		go p.lines[i].write()
 	}
 	return <-accepted
@@ -56,7 +57,7 @@ func (p *raftPart) join(ctx context.Context, listener net.Listener, load bench.L
 
 // send queues a message; raft repeats what is dropped because the queue is
 // full.
-func (l *raftLine) send(m raftpb.Message) {
+func (l *raftLine) send(m *raftpb.Message) {
 	select {
 	case l.queue <- m:
 	default:
@@ -72,16 +73,12 @@ func (l *raftLine) write() {
 	out := bufio.NewWriterSize(l.conn, raftBufferBytes)
 	var frame []byte
 	for m := range l.queue {
-		size := m.Size()
-		if cap(frame) < 4+size {
-			frame = make([]byte, 2*(4+size))
-		}
-		frame = frame[:4+size]
-		binary.LittleEndian.PutUint32(frame, uint32(size))
-		if _, err := m.MarshalTo(frame[4:]); err != nil {
+		var err error
+		if frame, err = (proto.MarshalOptions{}).MarshalAppend(append(frame[:0], 0, 0, 0, 0), m); err != nil {
 			panic(err) // our own message
 		}
-		_, err := out.Write(frame)
+		binary.LittleEndian.PutUint32(frame, uint32(len(frame)-4))
+		_, err = out.Write(frame)
 		if err == nil && len(l.queue) == 0 {
 			err = out.Flush()
 		}
@@ -108,8 +105,8 @@ func (p *raftPart) receive(ctx context.Context, conn net.Conn) {
 		if _, err := io.ReadFull(in, frame); err != nil {
 			return
 		}
-		var m raftpb.Message
-		if err := m.Unmarshal(frame); err != nil {
+		m := new(raftpb.Message)
+		if err := proto.Unmarshal(frame, m); err != nil {
 			return
 		}
 		select {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 // redisPart is a member that writes to and reads from one stream of a Redis

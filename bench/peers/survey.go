@@ -8,7 +8,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 // survey measures all cases round by round, so that drift of the machine meets

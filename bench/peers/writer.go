@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chatterbox/bench"
-	"chatterbox/workload"
+	"chatterbox/internal/job/bench"
+	"chatterbox/internal/proof/workload"
 )
 
 // system brings the messages of all members into one order.
@@ -62,7 +62,7 @@ type writer struct {
 	failed  error
 }
 
-// measure gives the measurement of a system that is fed in a certain way.
+// measure returns the measurement of a system that is fed in a certain way.
 func measure(open opening, t tuning) bench.Measure {
 	return func(ctx context.Context, listener net.Listener, load bench.Load, barrier bench.Barrier) (result bench.Result, err error) {
 		debug.SetGCPercent(gcPercent)

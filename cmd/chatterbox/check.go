@@ -5,22 +5,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"sync/atomic"
 
-	"chatterbox/check"
-	"chatterbox/sim"
-	"chatterbox/trace"
+	"chatterbox/internal/proof/check"
+	"chatterbox/internal/proof/sim"
+	"chatterbox/internal/proof/trace"
+
+	"chatterbox/internal/cli"
+	"chatterbox/internal/term"
 )
 
 // checkCommand judges a trace of a simulated or real cluster.
 type checkCommand struct {
-	File   text `arg:"" name:"file" help:"The trace, JSON lines; - is stdin."`
-	Strict bool `help:"Take what a busy machine may be to blame for as a violation too."`
-	JSON   bool `name:"json" help:"Print one JSON object instead."`
+	File   cli.Text `arg:"" name:"file" help:"The trace, JSON lines; - is stdin."`
+	Strict bool     `help:"Take what was done too late or too often as a violation too."`
+	JSON   bool     `name:"json" help:"Print one JSON object instead."`
 }
 
 // Help shows how to use the command.
 func (checkCommand) Help() string {
-	return `Reads what sim --trace or cluster --trace wrote, and applies the same checks to both. What a real cluster did too late or too often is noted only, for its machine may have been busy; see --strict. Exit status: 0 all promises hold, 1 one is broken, 3 the file cannot be read.
+	return `Reads what sim --trace or cluster --trace wrote, and applies the same checks to both. What was done too late or too often is noted only: it costs, and on a real cluster the machine may have been busy; see --strict. Exit status: 0 all promises hold, 1 one is broken, 2 the trace is not complete, or nothing happened in it, 3 the file cannot be read.
 
 Examples:
 
@@ -29,8 +34,8 @@ Examples:
 }
 
 // Run reads the trace and prints the verdict.
-func (c *checkCommand) Run(console *console) error {
-	in := console.stdin
+func (c *checkCommand) Run(console *cli.Console) error {
+	in := console.Stdin
 	if c.File.Value != "-" {
 		file, err := os.Open(c.File.Value)
 		if err != nil {
@@ -39,28 +44,35 @@ func (c *checkCommand) Run(console *console) error {
 		defer file.Close() //nolint:errcheck // only read
 		in = file
 	}
-	verdict, err := judge(in, c.Strict)
-	if err != nil {
+	ctx, _ := console.Interruptible()
+	var events atomic.Uint64
+	verdict, done, err := cli.Until(ctx, func() (*verdict, error) { return judge(in, c.Strict, &events) })
+	switch {
+	case !done:
+		console.Errorf("there is no verdict after %s", term.Plural(int(events.Load()), "event"))
+		return cli.ErrInterrupted
+	case err != nil:
 		return fmt.Errorf("%s: %w", c.File.Value, err)
-	}
-	if c.JSON {
-		printJSON(console.stdout, verdict)
-	} else {
+	case c.JSON:
+		console.JSON(verdict)
+	default:
 		verdict.print(console)
 	}
-	if len(verdict.Violations) > 0 {
-		return statusViolated
-	}
-	return nil
+	return verdict.status()
 }
 
 // verdict is what came of a trace.
 type verdict struct {
 	Events     uint64          `json:"events"`
+	Entries    uint64          `json:"entries"`    // broadcast by all members
+	Complete   bool            `json:"complete"`   // the trace has its end
 	Count      int             `json:"violations"` // all of them, more than are listed
 	Hash       string          `json:"trace_hash"`
 	Violations []jsonViolation `json:"first"`
-	Notes      []jsonViolation `json:"notes"` // what a busy machine may be to blame for
+	Notes      []jsonViolation `json:"notes"` // what a busy machine, or what is missing, may be to blame for
+
+	incomplete error // why the trace is not complete
+	whose      string
 }
 
 type jsonViolation struct {
@@ -70,8 +82,8 @@ type jsonViolation struct {
 	Text   string  `json:"text"`
 }
 
-// judge applies all checks to a trace.
-func judge(in io.Reader, strict bool) (*verdict, error) {
+// judge applies all checks to a trace, and counts the events that it has read.
+func judge(in io.Reader, strict bool, events *atomic.Uint64) (*verdict, error) {
 	reader, err := trace.NewReader(in)
 	if err != nil {
 		return nil, err
@@ -82,19 +94,26 @@ func judge(in io.Reader, strict bool) (*verdict, error) {
 	for err = reader.Next(&event); err == nil; err = reader.Next(&event) {
 		hash.Tell(&event)
 		judge.Tell(&event)
+		events.Add(1)
 	}
-	if !errors.Is(err, io.EOF) {
+	v := &verdict{Events: hash.Events(), Entries: judge.Entries(), Hash: fmt.Sprintf("%016x", hash.Sum())}
+	v.Violations, v.Notes = []jsonViolation{}, []jsonViolation{}
+	switch {
+	case errors.Is(err, io.EOF):
+		v.Complete = true
+	case errors.Is(err, trace.ErrIncomplete):
+		v.incomplete = err
+	default:
 		return nil, err
 	}
-	v := &verdict{Events: hash.Events(), Hash: fmt.Sprintf("%016x", hash.Sum())}
-	v.Violations, v.Notes = []jsonViolation{}, []jsonViolation{}
-	excused := func(c *check.Check) bool { return c.Pacing && !header.Simulated && !strict }
+	gaps := errors.Is(err, trace.ErrGaps)
+	excused := func(c *check.Check) bool { return gaps || c.Cost && !strict }
 	for _, c := range check.All() {
 		if !excused(&c) {
 			v.Count += judge.CountOf(c.Name)
 		}
 	}
-	for _, found := range judge.Violations() {
+	for _, found := range slices.Concat(judge.Violations(), judge.Notes()) {
 		told := jsonViolation{found.Check, header.Members[found.Member], found.At.Seconds(), found.Text}
 		if known, _ := check.Named(found.Check); excused(&known) {
 			v.Notes = append(v.Notes, told)
@@ -102,24 +121,53 @@ func judge(in io.Reader, strict bool) (*verdict, error) {
 			v.Violations = append(v.Violations, told)
 		}
 	}
+	switch {
+	case gaps:
+		v.whose = "unless what is missing explains it"
+	case header.Simulated:
+		v.whose = "which costs, and breaks no promise"
+	default:
+		v.whose = "unless the machine was busy"
+	}
 	return v, nil
 }
 
-func (v *verdict) print(console *console) {
-	for _, note := range v.Notes {
-		console.notef("note: %s, unless the machine was busy", note)
+func (v *verdict) status() error {
+	switch {
+	case len(v.Violations) > 0:
+		return cli.Violated
+	case !v.Complete || v.Events == 0:
+		return cli.Partial
 	}
-	for _, violation := range v.Violations {
-		fmt.Fprintf(console.stdout, "%s %s\n", console.out.bad("broken:"), violation)
-	}
-	if len(v.Violations) == 0 {
-		fmt.Fprintf(console.stdout, "%s in %s, trace hash %s\n", console.out.good("no promise is broken"), plural(int(v.Events), "event"), v.Hash)
-		return
-	}
-	fmt.Fprintf(console.stdout, "%s in %s\n", plural(v.Count, "violation"), plural(int(v.Events), "event"))
+	return nil
 }
 
-// String gives the violation as a line.
+func (v *verdict) print(console *cli.Console) {
+	for _, note := range v.Notes {
+		console.Notef("note: %s, %s", note, v.whose)
+	}
+	for _, violation := range v.Violations {
+		fmt.Fprintf(console.Stdout, "%s %s\n", console.Out.Bad("broken:"), violation)
+	}
+	if v.incomplete != nil {
+		fmt.Fprintf(console.Stdout, "%s %v\n", console.Out.Warn("incomplete:"), v.incomplete)
+	}
+	events := term.Plural(int(v.Events), "event")
+	switch {
+	case len(v.Violations) > 0:
+		fmt.Fprintf(console.Stdout, "%s in %s\n", term.Plural(v.Count, "violation"), events)
+	case v.Events == 0:
+		fmt.Fprintf(console.Stdout, "%s: the trace has no event, so no promise was put to the test\n", console.Out.Warn("nothing happened"))
+	case v.incomplete != nil:
+		fmt.Fprintf(console.Stdout, "undecided: no promise is broken in the %s that are there, but not all are\n", events)
+	case v.Entries == 0:
+		fmt.Fprintf(console.Stdout, "%s in %s, but nothing was broadcast, trace hash %s\n", console.Out.Good("no promise is broken"), events, v.Hash)
+	default:
+		fmt.Fprintf(console.Stdout, "%s in %s, trace hash %s\n", console.Out.Good("no promise is broken"), events, v.Hash)
+	}
+}
+
+// String returns the violation as a line.
 func (v jsonViolation) String() string {
 	return fmt.Sprintf("%s: member %s at %.3fs: %s", v.Check, v.Member, v.At, v.Text)
 }

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"chatterbox/internal/cli"
 )
 
 // completionCommand prints a completion script made from the grammar, so that
 // it can never lag behind.
 type completionCommand struct {
-	Shell choice `arg:"" oneof:"bash,zsh,fish" help:"bash, zsh or fish."`
+	Shell cli.Choice `arg:"" oneof:"bash,zsh,fish" help:"bash, zsh or fish."`
 }
 
 // Help shows how to load the script.
@@ -25,30 +27,20 @@ func (completionCommand) Help() string {
 }
 
 // Run prints the script.
-func (c *completionCommand) Run(console *console, parser *kong.Kong) error {
-	nodes := visibleCommands(parser.Model.Node)
+func (c *completionCommand) Run(console *cli.Console, parser *kong.Kong) error {
+	nodes := cli.Commands(parser.Model.Node)
 	switch c.Shell.Value {
 	case "bash":
-		writeBash(console.stdout, nodes)
+		writeBash(console.Stdout, nodes)
 	case "zsh":
-		writeZsh(console.stdout, nodes)
+		writeZsh(console.Stdout, nodes)
 	case "fish":
-		writeFish(console.stdout, nodes)
+		writeFish(console.Stdout, nodes)
 	}
 	return nil
 }
 
-func visibleCommands(root *kong.Node) []*kong.Node {
-	var nodes []*kong.Node
-	for _, node := range root.Children {
-		if !node.Hidden {
-			nodes = append(nodes, node)
-		}
-	}
-	return nodes
-}
-
-// visibleFlags gives the flags of a command that help shows, --help included.
+// visibleFlags returns the flags of a command that help shows, --help included.
 func visibleFlags(node *kong.Node) []*kong.Flag {
 	var flags []*kong.Flag
 	for _, group := range node.AllFlags(true) {
@@ -57,30 +49,22 @@ func visibleFlags(node *kong.Node) []*kong.Flag {
 	return flags
 }
 
-// wordsOf gives the values that a flag or argument can have, nil if they are
+// wordsOf returns the values that a flag or argument can have, nil if they are
 // not words to choose from.
 func wordsOf(value *kong.Value) []string {
-	if value.Target.Type() != reflect.TypeFor[choice]() {
+	if value.Target.Type() != reflect.TypeFor[cli.Choice]() {
 		return nil
 	}
-	return choices(value)
+	return cli.Choices(value)
 }
 
-// argumentWords gives the words that a command's arguments choose from.
+// argumentWords returns the words that a command's arguments choose from.
 func argumentWords(node *kong.Node) []string {
 	var words []string
 	for _, argument := range node.Positional {
 		words = append(words, wordsOf(argument)...)
 	}
 	return words
-}
-
-func namesOf(nodes []*kong.Node) string {
-	names := make([]string, len(nodes))
-	for i, node := range nodes {
-		names[i] = node.Name
-	}
-	return strings.Join(names, " ")
 }
 
 func writeBash(w io.Writer, nodes []*kong.Node) {
@@ -91,7 +75,7 @@ _chatterbox() {
     words=%q
   else
     case "${COMP_WORDS[1]} $before" in
-`, namesOf(nodes)+" --help")
+`, cli.Names(nodes)+" --help")
 	for _, node := range nodes {
 		writeBashValues(w, node)
 	}

@@ -4,19 +4,21 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"chatterbox/internal/cli"
 )
 
 // versionCommand prints what this binary was built from.
 type versionCommand struct{}
 
 // Run prints one line: name, version, commit, Go version, platform.
-func (versionCommand) Run(console *console) error {
+func (versionCommand) Run(console *cli.Console) error {
 	info, _ := debug.ReadBuildInfo()
-	fmt.Fprintf(console.stdout, "chatterbox %s %s %s/%s\n", version(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(console.Stdout, "chatterbox %s %s %s/%s\n", version(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }
 
-// version gives the module version, or the commit where there is none.
+// version returns the module version, or the commit where there is none.
 func version(info *debug.BuildInfo) string {
 	if info == nil {
 		return "unknown"

@@ -30,7 +30,15 @@ func (n *Net) Impose(ctx context.Context, lost func(from, to int) int) error {
 	return group.Wait()
 }
 
-// drops gives a rule for each address of which packets are lost.
+// Wall lets a host accept no connections from another one, as a firewall or an
+// address translation before it does; what the host itself dials, passes. It
+// replaces what was imposed on the host before.
+func (n *Net) Wall(ctx context.Context, place, from int) error {
+	rule := fmt.Sprintf("ip saddr %s tcp flags & (syn | ack) == syn counter name dropped drop", n.hosts[from].Address)
+	return n.hosts[place].nft(ctx, rules([]string{rule}))
+}
+
+// drops returns a rule for each address of which packets are lost.
 func (n *Net) drops(from map[string]int) []string {
 	var lines []string
 	for _, h := range n.hosts {
@@ -44,7 +52,7 @@ func (n *Net) drops(from map[string]int) []string {
 	return lines
 }
 
-// rules gives one transaction for nft that leaves a host with these rules, and
+// rules returns one transaction for nft that leaves a host with these rules, and
 // keeps counting where it was.
 func rules(lines []string) string {
 	var text strings.Builder

@@ -36,7 +36,7 @@ const (
 // runs that must not share the machine with them.
 const switchName = "CHATTERBOX_NETNS"
 
-// Available says why networks cannot be made here; nil if they can.
+// Available returns why networks cannot be made here; nil if they can.
 func Available() error {
 	if os.Getenv(switchName) == "off" {
 		return errors.New(switchName + "=off")
@@ -120,10 +120,27 @@ func (h *Host) build(ctx context.Context) error {
 	return h.nft(ctx, rules(nil))
 }
 
+// etc is where ip looks for files that processes in a namespace see in /etc.
+const etc = "/etc/netns/"
+
+// Write gives processes that start on the host from now on a file of their own
+// in /etc, such as hosts or resolv.conf.
+func (h *Host) Write(name, text string) error {
+	folder := etc + h.namespace
+	err := os.MkdirAll(folder, 0o755)
+	if err == nil {
+		err = os.WriteFile(folder+"/"+name, []byte(text), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("netns: file of a host: %w", err)
+	}
+	return nil
+}
+
 // port is the host's device at the bridge.
 func (h *Host) port() string { return fmt.Sprintf("port%d", h.place) }
 
-// Host gives the host at a place, from 0.
+// Host returns the host at a place, from 0.
 func (n *Net) Host(place int) *Host { return n.hosts[place] }
 
 // Close kills what still runs on the hosts, and removes them.
@@ -161,7 +178,8 @@ func remove(namespaces []string) error {
 			continue // never made, or removed before
 		}
 		problems = append(problems, killAll(namespace),
-			run(context.Background(), "", "ip", "netns", "delete", namespace))
+			run(context.Background(), "", "ip", "netns", "delete", namespace),
+			os.RemoveAll(etc+namespace))
 	}
 	return errors.Join(problems...)
 }

@@ -37,8 +37,7 @@ type Result struct {
 
 // Start runs a program on the host, and kills it when ctx ends.
 func (h *Host) Start(ctx context.Context, program string, arguments ...string) (*Process, error) {
-	wrapped := append([]string{"netns", "exec", h.namespace, program}, arguments...)
-	p := &Process{command: exec.CommandContext(ctx, "ip", wrapped...), ended: make(chan struct{})}
+	p := &Process{command: h.Command(ctx, program, arguments...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = &p.stdout, &p.stderr
 	p.started = time.Now()
 	if err := p.command.Start(); err != nil {
@@ -52,7 +51,7 @@ func (h *Host) Start(ctx context.Context, program string, arguments ...string) (
 	return p, nil
 }
 
-// Started gives the moment when the process was started.
+// Started returns the moment when the process was started.
 func (p *Process) Started() time.Time { return p.started }
 
 // Signal sends a signal. It is an error if the process has ended; the error
@@ -100,14 +99,14 @@ func (c *capture) Write(data []byte) (int, error) {
 	return c.text.Write(data)
 }
 
-// String gives all that was written so far.
+// String returns all that was written so far.
 func (c *capture) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.text.String()
 }
 
-// printed gives the time from start to the first whole line, or 0.
+// printed returns the time from start to the first whole line, or 0.
 func (c *capture) printed(start time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

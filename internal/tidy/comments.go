@@ -95,7 +95,7 @@ func publicInGroup(decl *ast.GenDecl) []publicName {
 	return names
 }
 
-// receiverName gives the type that a method belongs to.
+// receiverName returns the type that a method belongs to.
 func receiverName(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.StarExpr:

@@ -25,7 +25,7 @@ func Links(t *Tree) []Finding {
 	return inOrder(findings)
 }
 
-// resolves says whether the target of a link in the document exists.
+// resolves reports whether the target of a link in the document exists.
 func (t *Tree) resolves(document, target string) bool {
 	file, heading, _ := strings.Cut(target, "#")
 	name := document
@@ -38,7 +38,7 @@ func (t *Tree) resolves(document, target string) bool {
 	return heading == "" || slices.Contains(anchors(t.Documents[name]), heading)
 }
 
-// anchors gives the names that a text's headings can be linked by: lower case,
+// anchors returns the names that a text's headings can be linked by: lower case,
 // punctuation dropped, blanks as hyphens.
 func anchors(text string) []string {
 	var names []string
@@ -66,12 +66,16 @@ func Sources(t *Tree) []Finding {
 	return inOrder(findings)
 }
 
-// Rooms finds top folders with code that the architecture page does not name.
+// Rooms finds top folders with code, and floors of internal, that the
+// architecture page does not name.
 func Rooms(t *Tree) []Finding {
 	var findings []Finding
 	page := t.Documents[architecture]
 	for _, p := range t.Packages {
-		top, _, _ := strings.Cut(p.Dir, "/")
+		top, below, _ := strings.Cut(p.Dir, "/")
+		if floor, _, _ := strings.Cut(below, "/"); top == "internal" {
+			top += "/" + floor
+		}
 		named := strings.Contains(page, "`"+top+"/") || strings.Contains(page, "\n"+top+"/")
 		finding := Finding{Path: architecture, Text: "does not tell what " + top + "/ is"}
 		if top != "." && !named && !slices.Contains(findings, finding) {

@@ -11,11 +11,8 @@ import (
 // pure lists the rooms that decide or describe: time, chance, network and disk
 // reach them as arguments only, which is why a simulator can replay them.
 func pure() []string {
-	return []string{"member", "clock", "protocol", "wire", "failure", "check", "sim"}
+	return []string{"internal/core", "internal/world/wire", "internal/world/fault", "internal/world/driver", "internal/proof/failure", "internal/proof/check", "internal/proof/sim"}
 }
-
-// single lists the rooms that start no goroutines.
-func single() []string { return append(pure(), "replica") }
 
 // ban says what of an imported package is out of bounds.
 type ban struct {
@@ -42,7 +39,7 @@ func bans() []ban {
 // excused lists what a single file of a pure room may reach for, and why.
 func excused() map[string]string {
 	return map[string]string{
-		"member/list.go os.Open": "the peers file has one reader for all commands",
+		"internal/core/member/list.go os.Open": "the peers file has one reader for all commands",
 	}
 }
 
@@ -51,10 +48,8 @@ func excused() map[string]string {
 func Purity(t *Tree) []Finding {
 	var findings []Finding
 	t.files(onlyCode, func(p *Package, f *File) {
-		if within(p.Dir, single()) {
-			findings = append(findings, goStatements(t, f)...)
-		}
 		if within(p.Dir, pure()) {
+			findings = append(findings, goStatements(t, f)...)
 			findings = append(findings, reaches(t, f)...)
 		}
 	})
@@ -103,12 +98,12 @@ func banOf(importPath, name string) (ban, bool) {
 	return ban{}, false
 }
 
-// whole says whether the pattern matches all of text; "" matches nothing.
+// whole reports whether the pattern matches all of text; "" matches nothing.
 func whole(pattern, text string) bool {
 	return pattern != "" && regexp.MustCompile(`^(`+pattern+`)$`).MatchString(text)
 }
 
-// importNames gives the import path by the name that the file uses for it.
+// importNames returns the import path by the name that the file uses for it.
 func importNames(f *File) map[string]string {
 	names := map[string]string{}
 	for _, spec := range f.Syntax.Imports {
@@ -150,7 +145,7 @@ func Sleeps(t *Tree) []Finding {
 	return inOrder(findings)
 }
 
-// isCall says whether the node calls the named function of the package.
+// isCall reports whether the node calls the named function of the package.
 func isCall(node ast.Node, imported map[string]string, importPath, name string) bool {
 	call, ok := node.(*ast.CallExpr)
 	if !ok {

@@ -3,14 +3,16 @@ package tidy
 import (
 	"fmt"
 	"go/ast"
+	"strings"
 )
 
 const (
-	fileLinesMax = 499 // lines of a file
-	funcLinesMax = 70  // lines of a function, from func to its brace
-	funcLinesFew = 50  // above this is allowed for a few only
-	fewOf        = 100 // one function in so many may be above funcLinesFew
-	rootNamesMax = 40  // public names of the root package, methods not counted
+	fileLinesMax   = 499 // lines of a file
+	funcLinesMax   = 70  // lines of a function, from func to its brace
+	funcLinesFew   = 50  // above this is allowed for a few only
+	fewOf          = 100 // one function in so many may be above funcLinesFew
+	stateFieldsMax = 20  // fields of a state of a reducer
+	rootNamesMax   = 40  // public names of the root package, methods not counted
 )
 
 // FileSizes finds files that are too long to hold one idea.
@@ -52,6 +54,32 @@ func FuncSizes(t *Tree) []Finding {
 		tooLong = append(tooLong, long...)
 	}
 	return inOrder(tooLong)
+}
+
+// protocolRooms are where reducers decide: a state that nobody can hold in the
+// head is several machines.
+const protocolRooms = "internal/core/protocol"
+
+// StateSizes finds structs of reducers with too many fields, but for what they
+// are made from.
+func StateSizes(t *Tree) []Finding {
+	var findings []Finding
+	t.files(onlyCode, func(p *Package, f *File) {
+		if !strings.HasPrefix(p.Dir, protocolRooms+"/") {
+			return
+		}
+		ast.Inspect(f.Syntax, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || spec.Name.Name == "Config" {
+				return true
+			}
+			if state, ok := spec.Type.(*ast.StructType); ok && state.Fields.NumFields() > stateFieldsMax {
+				findings = append(findings, t.at(spec.Name, "%s has %d fields, at most %d are allowed", spec.Name.Name, state.Fields.NumFields(), stateFieldsMax))
+			}
+			return true
+		})
+	})
+	return inOrder(findings)
 }
 
 // RootNames finds a public API that has grown too wide to be learnt.

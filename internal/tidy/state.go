@@ -42,7 +42,7 @@ func variables(t *Tree, decl *ast.GenDecl, imported map[string]string) []Finding
 	return findings
 }
 
-// constantLike says whether all names are blank or sentinel errors.
+// constantLike reports whether all names are blank or sentinel errors.
 func constantLike(spec *ast.ValueSpec, imported map[string]string) bool {
 	for i, name := range spec.Names {
 		if name.Name == "_" {
@@ -71,18 +71,25 @@ func embedded(doc *ast.CommentGroup) bool {
 	return false
 }
 
-// Mutants finds production code that could choose a deliberately broken
-// protocol: only the simulator, its command and tests may. A protocol's own New
-// may be made of it.
+// Mutants finds production code that knows of deliberately broken protocols:
+// they are patches, and only what judges and its command may name them.
 func Mutants(t *Tree) []Finding {
 	var findings []Finding
 	t.files(onlyCode, func(p *Package, f *File) {
-		if within(p.Dir, []string{"sim"}) || strings.HasPrefix(path.Base(f.Path), "sim") && within(p.Dir, []string{"cmd"}) {
+		if within(p.Dir, []string{"internal/proof", "internal/tidy"}) || strings.HasPrefix(path.Base(f.Path), "sim") && within(p.Dir, []string{"cmd"}) {
+			return
+		}
+		for _, spec := range f.Syntax.Imports {
+			if localDir(spec.Path.Value) == "internal/proof/mutant" {
+				findings = append(findings, t.at(spec, "only the simulator and tests may make a mutant"))
+			}
+		}
+		if !within(p.Dir, []string{"internal/core", "internal/world"}) {
 			return
 		}
 		ast.Inspect(f.Syntax, func(node ast.Node) bool {
-			if selector, ok := node.(*ast.SelectorExpr); ok && selector.Sel.Name == "NewMutant" {
-				findings = append(findings, t.at(selector, "only the simulator and tests may make a mutant"))
+			if name, ok := node.(*ast.Ident); ok && strings.Contains(strings.ToLower(name.Name), "mutant") {
+				findings = append(findings, t.at(name, "%s: a mutant is a patch in internal/proof/mutant, not a branch", name.Name))
 			}
 			return true
 		})

@@ -26,7 +26,7 @@ type Finding struct {
 	Text string // what is wrong and what to do
 }
 
-// String gives path:line: text, as compilers do.
+// String returns path:line: text, as compilers do.
 func (f Finding) String() string {
 	if f.Line == 0 {
 		return f.Path + ": " + f.Text
@@ -41,7 +41,7 @@ type File struct {
 	Source []byte
 }
 
-// Test says whether the file is only built for tests.
+// Test reports whether the file is only built for tests.
 func (f *File) Test() bool { return strings.HasSuffix(f.Path, "_test.go") }
 
 // Package is a folder with Go files.
@@ -50,10 +50,10 @@ type Package struct {
 	Files []*File
 }
 
-// Name gives the last element of the folder, for messages.
+// Name returns the last element of the folder, for messages.
 func (p *Package) Name() string { return path.Base(p.Dir) }
 
-// Code gives the files that are built for production.
+// Code returns the files that are built for production.
 func (p *Package) Code() []*File {
 	return slices.DeleteFunc(slices.Clone(p.Files), (*File).Test)
 }
@@ -118,7 +118,7 @@ func (t *Tree) add(fsys fs.FS, name string) error {
 	return nil
 }
 
-// folder gives the package in dir and makes it if there is none yet. Walking
+// folder returns the package in dir and makes it if there is none yet. Walking
 // visits a folder's files around those of its subfolders, so it must search.
 func (t *Tree) folder(dir string) *Package {
 	for _, p := range t.Packages {

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"chatterbox/internal/world/wire"
 	"chatterbox/test/program"
-	"chatterbox/wire"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 	undisturbedMin = 3 * 1000        // entries that three members agree on
 )
 
-// strangers gives what somebody may do who is no member.
+// strangers returns what somebody may do who is no member.
 func strangers() map[string]func(conn net.Conn) {
 	return map[string]func(conn net.Conn){
 		"garbage": func(conn net.Conn) {
@@ -167,7 +167,7 @@ func startNodes(t *testing.T, count int, arguments ...string) []*node {
 	binary := program.Build(t)
 	nodes := make([]*node, count)
 	addresses := make([]string, count)
-	for i, port := range freePorts(t, count) {
+	for i, port := range program.Ports(t, count) {
 		addresses[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		nodes[i] = &node{address: addresses[i]}
 		nodes[i].command = exec.CommandContext(t.Context(), binary, append([]string{"node", fmt.Sprintf("--port=%d", port)}, arguments...)...)
@@ -188,27 +188,4 @@ func startNodes(t *testing.T, count int, arguments ...string) []*node {
 		}
 	}
 	return nodes
-}
-
-// freePorts gives ports on which nobody listens at the moment. All are taken
-// before the first is free again, or one could be given twice.
-func freePorts(t *testing.T, count int) []int {
-	t.Helper()
-	ports := make([]int, count)
-	listeners := make([]net.Listener, count)
-	for i := range listeners {
-		var err error
-		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i, listener := range listeners {
-		address, ok := listener.Addr().(*net.TCPAddr)
-		if !ok {
-			t.Fatalf("%v is no TCP address", listener.Addr())
-		}
-		ports[i] = address.Port
-		_ = listener.Close()
-	}
-	return ports
 }

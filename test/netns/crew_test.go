@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"chatterbox/failure"
+	"chatterbox/internal/core/member"
 	"chatterbox/internal/netns"
-	"chatterbox/member"
+	"chatterbox/internal/proof/failure"
 	"chatterbox/test/prospect"
 )
 
@@ -153,7 +153,7 @@ func (c *crew) do(ctx context.Context, event failure.MemberEvent) error {
 		return c.last[event.Member].Signal(syscall.SIGSTOP)
 	case failure.Resume:
 		return c.last[event.Member].Signal(syscall.SIGCONT)
-	case failure.Crash, failure.CrashLosingData: // members have no data folder here
+	case failure.Crash, failure.Kill, failure.CrashLosingData, failure.CrashRestoring: // members have no data folder here
 		if err := c.last[event.Member].Signal(syscall.SIGKILL); err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (c *crew) results(ctx context.Context) ([]*netns.Result, error) {
 	return results, nil
 }
 
-// imposable says whether a net of namespaces can do all that a map wants.
+// imposable reports whether a net of namespaces can do all that a map wants.
 func imposable(m failure.Map) bool {
 	for _, event := range m {
 		switch event.Action {
@@ -200,7 +200,7 @@ func imposable(m failure.Map) bool {
 	return true
 }
 
-// breaksLinks says whether the schedule ever loses packets.
+// breaksLinks reports whether the schedule ever loses packets.
 func (c *crew) breaksLinks() bool {
 	for at, more := time.Duration(0), true; more; at, more = c.schedule.Next(at) {
 		for i := range c.list {
@@ -214,7 +214,7 @@ func (c *crew) breaksLinks() bool {
 	return false
 }
 
-// printed gives when a member's tuple was read, since the epoch.
+// printed returns when a member's tuple was read, since the epoch.
 func (c *crew) printed(id member.ID, result netns.Result) time.Duration {
 	return c.last[id].Started().Add(result.Printed).Sub(c.epoch)
 }

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"chatterbox/failure"
+	"chatterbox/internal/core/member"
 	"chatterbox/internal/netns"
-	"chatterbox/member"
+	"chatterbox/internal/proof/failure"
 	"chatterbox/test/program"
 )
 
@@ -38,6 +38,7 @@ const (
 // TestMain lets more clusters run at once than there are processors: most of
 // the time they wait.
 func TestMain(m *testing.M) {
+	actAsNameserver()
 	flag.Parse()
 	if err := flag.Set("test.parallel", strconv.Itoa(clustersAtOnce)); err != nil {
 		panic(err)
@@ -65,7 +66,7 @@ type scenario struct {
 	complete bool // every member holds everything in the end
 }
 
-// scenarios gives all that can be imposed on namespaces: the clean run, and
+// scenarios returns all that can be imposed on namespaces: the clean run, and
 // the maps that come with the program.
 func scenarios(t *testing.T) []scenario {
 	t.Helper()
@@ -94,6 +95,7 @@ func TestDeltaHolds(t *testing.T) {
 // it is here that a slow link or a late heal could cost somebody his
 // completeness. One cluster at a time, for each takes all there is.
 func TestDeltaHoldsAtFullSpeed(t *testing.T) {
+	program.OnlyAmongAll(t)
 	path := binary(t)
 	hard := regexp.MustCompile(`^(clean-run|halves-cut|minority|slow-host|a-fifth|paused|heal-two-seconds)`)
 	for _, s := range scenarios(t) {
@@ -121,6 +123,7 @@ func (s *scenario) holdsForDelta(t *testing.T, c *crew) {
 }
 
 func TestLockstepHolds(t *testing.T) {
+	program.OnlyAmongAll(t)
 	path := binary(t)
 	for _, s := range scenarios(t) {
 		t.Run(s.claim, func(t *testing.T) {

@@ -4,6 +4,7 @@ package program
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -38,4 +39,16 @@ func ReadTuple(stdout string) (Tuple, error) {
 		return Tuple{}, fmt.Errorf("count of %q: %w", stdout, err)
 	}
 	return tuple, nil
+}
+
+// All reports whether every test of real processes is wanted, as in CI; else
+// those that take longest are left out, so that go test ./... stays quick.
+func All() bool { return os.Getenv("CHATTERBOX_PROCESSES") == "all" }
+
+// OnlyAmongAll skips a test that is for those who want all.
+func OnlyAmongAll(tb testing.TB) {
+	tb.Helper()
+	if !All() {
+		tb.Skip("takes long: CHATTERBOX_PROCESSES=all runs it, as CI does")
+	}
 }

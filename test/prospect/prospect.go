@@ -4,8 +4,8 @@
 package prospect
 
 import (
-	"chatterbox/failure"
-	"chatterbox/member"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/failure"
 )
 
 // Prospect is about the members of one cluster under one schedule.
@@ -14,12 +14,12 @@ type Prospect struct {
 	members  int
 }
 
-// Of gives the prospect of a cluster of that many members.
+// Of returns the prospect of a cluster of that many members.
 func Of(schedule *failure.Schedule, members int) Prospect {
 	return Prospect{schedule: schedule, members: members}
 }
 
-// Component gives the members that id can exchange messages with, over others
+// Component returns the members that id can exchange messages with, over others
 // too, once all has happened that will; itself included.
 func (p Prospect) Component(id member.ID) member.Set {
 	there, back := p.reach(id, p.Hears), p.reach(id, func(from, to member.ID) bool { return p.Hears(to, from) })
@@ -32,7 +32,7 @@ func (p Prospect) Component(id member.ID) member.Set {
 	return both
 }
 
-// First gives the first member of the component of id.
+// First returns the first member of the component of id.
 func (p Prospect) First(id member.ID) member.ID {
 	component := p.Component(id)
 	for other := range id {
@@ -43,7 +43,7 @@ func (p Prospect) First(id member.ID) member.ID {
 	return id
 }
 
-// Whole says whether all who live in the end can exchange messages: then all
+// Whole reports whether all who live in the end can exchange messages: then all
 // must print the same, complete or not.
 func (p Prospect) Whole() bool {
 	first, found := member.ID(0), false
@@ -59,7 +59,7 @@ func (p Prospect) Whole() bool {
 	return true
 }
 
-// reach gives who can be reached over steps that are possible.
+// reach returns who can be reached over steps that are possible.
 func (p Prospect) reach(id member.ID, possible func(from, to member.ID) bool) member.Set {
 	var reached member.Set
 	for open := []member.ID{id}; len(open) > 0; open = open[1:] {
@@ -73,12 +73,12 @@ func (p Prospect) reach(id member.ID, possible func(from, to member.ID) bool) me
 	return reached
 }
 
-// Hears says whether messages pass from one member to another in the end.
+// Hears reports whether messages pass from one member to another in the end.
 func (p Prospect) Hears(from, to member.ID) bool {
 	return !p.schedule.Link(from, to, p.schedule.Last()).Cut
 }
 
-// Lives says whether a member runs in the end.
+// Lives reports whether a member runs in the end.
 func (p Prospect) Lives(id member.ID) bool {
 	lives := !p.schedule.Absent(id)
 	for _, event := range p.schedule.Members() {
@@ -89,7 +89,7 @@ func (p Prospect) Lives(id member.ID) bool {
 	return lives
 }
 
-// Dies says whether a life of a member ends early, or never begins. Without
+// Dies reports whether a life of a member ends early, or never begins. Without
 // its data nobody can be complete then.
 func (p Prospect) Dies(id member.ID) bool {
 	begins := !p.schedule.Absent(id)
@@ -103,10 +103,10 @@ func (p Prospect) Dies(id member.ID) bool {
 }
 
 func ends(action failure.Action) bool {
-	return action == failure.Crash || action == failure.CrashLosingData
+	return action == failure.Crash || action == failure.Kill || action == failure.CrashLosingData || action == failure.CrashRestoring
 }
 
-// Meshed says whether nobody ever dies and, in the end, everybody hears
+// Meshed reports whether nobody ever dies and, in the end, everybody hears
 // everybody: then even a protocol that never relays can complete.
 func (p Prospect) Meshed() bool {
 	for from := range member.ID(p.members) {

@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"chatterbox/failure"
-	"chatterbox/member"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/failure"
 )
 
-// describe gives the components of a to d, whom death meets, and whether all
+// describe returns the components of a to d, whom death meets, and whether all
 // can end well.
 func describe(t *testing.T, text string) string {
 	t.Helper()

@@ -26,7 +26,7 @@ type line struct {
 	y     func(point) float64
 }
 
-// lines gives the three series, each with a figure of its own.
+// lines returns the three series, each with a figure of its own.
 func lines(raw, limit, ordered func(point) float64) []line {
 	return []line{
 		{"raw: read and discarded", color.Gray{0x99}, glyphs.TriangleGlyph{}, raw},

@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"chatterbox/bench"
+	"chatterbox/internal/job/bench"
 )
 
 func main() {
@@ -64,7 +64,7 @@ type point struct {
 }
 
 func run(arguments []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if len(arguments) == 1 && arguments[0] == memberArgument {
 		return bench.Member(ctx, os.Stdin, os.Stdout, nil)
@@ -148,7 +148,7 @@ func measure(ctx context.Context, plan bench.Plan) (point, error) {
 	}, nil
 }
 
-// load gives the load averages, where Linux tells them.
+// load returns the load averages, where Linux tells them.
 func load() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -1,9 +1,0 @@
-package cluster
-
-import "syscall"
-
-// childAttributes lets a child die with this process, whatever ends it, and
-// keeps the terminal's signals for the parent, which passes them on.
-func childAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatterbox/internal/cli"
+	"chatterbox/internal/serve"
+	"chatterbox/internal/serve/client"
+	"chatterbox/internal/show/board"
+)
+
+// membersCommand shows who belongs to the cluster, and changes it.
+type membersCommand struct {
+	remote
+	Action cli.Choice  `arg:"" optional:"" oneof:"evict,leave,move,orphans" help:"evict: go on without a member. leave: the member at --http goes for good. move: a member has another address. orphans: print what is left of an evicted member's entries that will never settle."`
+	Name   string      `arg:"" optional:"" help:"The member that it is about."`
+	To     string      `arg:"" optional:"" name:"address" help:"Where a member that moves is dialed, HOST:PORT."`
+	Wait   cli.Seconds `default:"30" help:"How long to wait for the decision. A bare number is seconds."`
+	Heard  bool        `name:"even-if-heard" help:"Evict a member although it is heard: it would only read from then on."`
+	JSON   bool        `name:"json" help:"Print the member's answer as a JSON object instead; of orphans one a line."`
+}
+
+// Help shows how to use the command.
+func (membersCommand) Help() string {
+	return `Without an action it shows who belongs to the cluster, and how many may fail. With one it asks the member at --http for a change and waits until that is decided: exit status 0; 2 if it is not decided after --wait, when it may still come; 3 if it is refused, with who is missing.
+
+evict goes on without a member that is gone for good: settling goes on at once. What it had accepted and no other member holds will never settle. Started again it reads, and does not write, until the cluster begins anew; so a member that is heard is not evicted without --even-if-heard. It takes a quorum of all members, the evicted one included: 2 of 3, 3 of 5.
+
+leave is asked of the member itself: it takes no more entries, waits until what it accepted has settled, has the others go on without it, and ends. Nothing is lost.
+
+move has the others dial a member at another address, also after restarts. Start it there with its folder, the same --host and --port as before, by which it is found in the member list, and --listen with the new address.
+
+orphans prints what the member at --http has in its folder of an evicted member's entries that will never settle, one a line as tail does, with - as position. The evicted member itself has all of them.
+
+Examples:
+
+    chatterbox members --http 127.0.0.1:8000
+    chatterbox members evict c --http 127.0.0.1:8000
+    chatterbox members leave c --http 127.0.0.1:8002
+    chatterbox members move c 10.0.0.9:3000 --http 127.0.0.1:8000`
+}
+
+// Contradictions finds an action without a name.
+func (c *membersCommand) Contradictions(wrong *cli.Mistakes) {
+	switch action := c.Action.Value; {
+	case action != "" && c.Name == "":
+		wrong.Addf("%s: name the member", action)
+	case action == "move" && c.To == "":
+		wrong.Addf("move %s: say where to, as HOST:PORT", c.Name)
+	case action != "move" && c.To != "":
+		wrong.Addf("%s %s %q: there is an address too many", action, c.Name, c.To)
+	}
+}
+
+// Run shows, or asks and waits.
+func (c *membersCommand) Run(console *cli.Console) error {
+	ctx, _ := console.Interruptible()
+	of, err := c.client()
+	if err != nil {
+		return err
+	}
+	switch c.Action.Value {
+	case "":
+	case "orphans":
+		return explained(ctx, of.Orphans(ctx, c.Name, printEntries(console, c.JSON)))
+	default:
+		return explained(ctx, c.change(ctx, console, of))
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	members, err := of.Members(ctx)
+	if err != nil {
+		return explained(ctx, err)
+	}
+	c.print(console, &members)
+	return nil
+}
+
+func (c *membersCommand) print(console *cli.Console, members *serve.Membership) {
+	if c.JSON {
+		console.JSON(members)
+		return
+	}
+	for _, line := range board.MemberLines(console.Out, members) {
+		fmt.Fprintln(console.Stdout, line)
+	}
+}
+
+// change asks for a change and waits for the decision.
+func (c *membersCommand) change(ctx context.Context, console *cli.Console, of *client.Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Wait.Duration+answerWithin, errUndecided)
+	defer cancel()
+	until := time.Now().Add(c.Wait.Duration)
+	if err := c.spare(ctx, of); err != nil {
+		return err
+	}
+	answer, err := of.Change(ctx, serve.ChangeRequest{Action: c.Action.Value, Name: c.Name, Address: c.To})
+	if err == nil && answer.Decided && c.Action.Value == "leave" {
+		return c.left(console, &answer)
+	}
+	var members serve.Membership
+	for err == nil {
+		if members, err = of.Members(ctx); err != nil || answer.Decided || c.isDone(&members) {
+			break
+		}
+		if !time.Now().Before(until) {
+			err = errUndecided
+			break
+		}
+		select {
+		case <-time.After(decisionEvery):
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	if refusal := (*client.Refusal)(nil); errors.As(err, &refusal) && refusal.IsConflict() {
+		return fmt.Errorf("refused: %s", refusal.Text)
+	}
+	if err != nil && (errors.Is(err, errUndecided) || errors.Is(context.Cause(ctx), errUndecided)) {
+		console.Notef("not decided within %s; it may still come: chatterbox members --http %s", c.Wait, c.HTTP.Value)
+		return cli.Partial
+	}
+	if err == nil {
+		c.print(console, &members)
+	}
+	return err
+}
+
+var errUndecided = errors.New("not decided")
+
+// spare refuses to evict a member that is heard, as by a slip of the keyboard: it
+// cannot be taken back.
+func (c *membersCommand) spare(ctx context.Context, of *client.Client) error {
+	if c.Action.Value != "evict" || c.Heard {
+		return nil
+	}
+	members, err := of.Members(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range members.Members {
+		if m := &members.Members[i]; m.Name == c.Name && m.Trouble == "" && m.Heard != nil && *m.Heard < heardFor.Seconds() {
+			return fmt.Errorf("refused: %s is heard, and would only read from then on: have it leave instead (chatterbox members leave %[1]s --http, at its address), or say --even-if-heard", c.Name)
+		}
+	}
+	return nil
+}
+
+// heardFor is how long a member counts as heard after it was.
+const heardFor = time.Second
+
+// left prints that the member that was asked has left, and can be asked no more.
+func (c *membersCommand) left(console *cli.Console, answer *serve.Changed) error {
+	if c.JSON {
+		console.JSON(answer)
+		return nil
+	}
+	fmt.Fprintf(console.Stdout, "%s has left: view %d is without it, and all that it accepted has settled\n", c.Name, answer.View)
+	return nil
+}
+
+const (
+	// decisionEvery is how often it is asked whether a change is decided.
+	decisionEvery = 200 * time.Millisecond
+	// answerWithin is how long an answer may take besides.
+	answerWithin = 2 * time.Second
+)
+
+// isDone reports whether the members are as was asked for.
+func (c *membersCommand) isDone(members *serve.Membership) bool {
+	for i := range members.Members {
+		if m := &members.Members[i]; m.Name == c.Name {
+			return c.Action.Value == "move" && m.Address == c.To
+		}
+	}
+	return c.Action.Value != "move"
+}

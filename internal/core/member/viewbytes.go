@@ -1,0 +1,176 @@
+package member
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+
+	"chatterbox/internal/core/clock"
+)
+
+// AppendView appends the one encoding of a view: what its lineage is a hash of,
+// and what stands on disk and in messages. Numbers are varints, identities and
+// lineages eight bytes, the lowest first, texts have their length before them.
+func AppendView(p []byte, v *View) []byte {
+	p = binary.AppendUvarint(p, v.Number)
+	p = binary.LittleEndian.AppendUint64(p, v.Lineage)
+	return v.appendRoots(v.appendBody(p))
+}
+
+// hash returns the lineage of a view that follows one of the given lineage.
+func (v *View) hash(parent uint64) uint64 {
+	p := binary.LittleEndian.AppendUint64(nil, parent)
+	return hashOf(v.appendRoots(v.appendBody(binary.AppendUvarint(p, v.Number))))
+}
+
+// foundingHash returns the lineage of a first view, of which only the list's
+// hash and the identities are the same at all founders.
+func foundingHash(list uint64, binding Binding) uint64 {
+	p := binary.LittleEndian.AppendUint64(nil, list)
+	for _, identity := range binding {
+		p = binary.LittleEndian.AppendUint64(p, uint64(identity))
+	}
+	return hashOf(p)
+}
+
+func hashOf(p []byte) uint64 {
+	hash := fnv.New64a()
+	hash.Write(p) // never fails
+	return max(hash.Sum64(), 1)
+}
+
+func (v *View) appendBody(p []byte) []byte {
+	p = binary.LittleEndian.AppendUint64(p, uint64(v.Proposer))
+	p = binary.AppendUvarint(p, uint64(v.Clock))
+	p = binary.AppendUvarint(p, uint64(len(v.Places)))
+	for i := range v.Places {
+		place := &v.Places[i]
+		p = binary.LittleEndian.AppendUint64(p, uint64(place.Identity))
+		p = append(p, byte(place.Role))
+		p = binary.AppendUvarint(p, place.Since)
+		p = binary.AppendUvarint(p, uint64(place.Start))
+		p = binary.AppendUvarint(p, place.Base)
+		p = appendText(appendText(p, place.Name), place.Address)
+	}
+	p = binary.AppendUvarint(p, v.Buried)
+	p = binary.AppendUvarint(p, uint64(len(v.Graves)))
+	for _, g := range v.Graves {
+		p = binary.LittleEndian.AppendUint64(p, uint64(g.Identity))
+		p = binary.AppendUvarint(p, g.Cut)
+	}
+	p = binary.AppendUvarint(p, uint64(len(v.Strikes)))
+	for _, s := range v.Strikes {
+		p = binary.AppendUvarint(appendText(p, s.Name), s.Count)
+	}
+	return p
+}
+
+func (v *View) appendRoots(p []byte) []byte {
+	p = binary.AppendUvarint(p, uint64(len(v.Roots)))
+	for _, r := range v.Roots {
+		p = binary.AppendUvarint(p, r.Number)
+		p = binary.LittleEndian.AppendUint64(p, r.Lineage)
+	}
+	return p
+}
+
+func appendText(p []byte, text string) []byte {
+	return append(binary.AppendUvarint(p, uint64(len(text))), text...)
+}
+
+// DecodeView reads a view that [AppendView] wrote, and returns what follows it.
+// The bytes may be anything.
+func DecodeView(p []byte) (v *View, rest []byte, err error) {
+	r := viewReader{rest: p}
+	v = &View{Number: r.number(), Lineage: r.fixed(), Proposer: Identity(r.fixed()), Clock: clock.Time(r.number())}
+	for range r.count(CountMax, 14) {
+		place := Place{Identity: Identity(r.fixed()), Role: Role(r.octet()), Since: r.number(), Start: clock.Time(r.number()), Base: r.number()}
+		place.Name, place.Address = r.text(), r.text()
+		v.Places = append(v.Places, place)
+	}
+	v.Buried = r.number()
+	for range r.count(GravesMax, 9) {
+		v.Graves = append(v.Graves, Grave{Identity: Identity(r.fixed()), Cut: r.number()})
+	}
+	for range r.count(CountMax, 2) {
+		v.Strikes = append(v.Strikes, Strike{Name: r.text(), Count: r.number()})
+	}
+	for range r.count(CountMax, 9) {
+		v.Roots = append(v.Roots, Root{Number: r.number(), Lineage: r.fixed()})
+	}
+	if r.err == nil {
+		r.err = v.check()
+	}
+	read := p[:len(p)-len(r.rest)]
+	if r.err == nil && !bytes.Equal(read, AppendView(nil, v)) {
+		r.err = errors.New("a number is longer than it need be")
+	}
+	if r.err != nil {
+		return nil, nil, fmt.Errorf("view: %w", r.err)
+	}
+	return v, r.rest, nil
+}
+
+// viewReader reads what stands in a view. After a mistake it reads zeros.
+type viewReader struct {
+	rest []byte
+	err  error
+}
+
+var errShort = errors.New("the bytes end too early")
+
+func (r *viewReader) number() uint64 {
+	number, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.fail(errShort)
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return number
+}
+
+func (r *viewReader) fixed() uint64 {
+	if len(r.rest) < 8 {
+		r.fail(errShort)
+		return 0
+	}
+	number := binary.LittleEndian.Uint64(r.rest)
+	r.rest = r.rest[8:]
+	return number
+}
+
+func (r *viewReader) octet() byte {
+	if len(r.rest) == 0 {
+		r.fail(errShort)
+		return 0
+	}
+	b := r.rest[0]
+	r.rest = r.rest[1:]
+	return b
+}
+
+// count reads how many elements follow, of so many bytes each at least.
+func (r *viewReader) count(most, bytesMin uint64) uint64 {
+	n := r.number()
+	if n > most || n*bytesMin > uint64(len(r.rest)) {
+		r.fail(fmt.Errorf("%d elements in %d bytes", n, len(r.rest)))
+		return 0
+	}
+	return n
+}
+
+func (r *viewReader) text() string {
+	n := r.count(nameBytesMax, 1)
+	text := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return text
+}
+
+func (r *viewReader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.rest = nil
+}

@@ -1,0 +1,158 @@
+package delta
+
+import (
+	"chatterbox/internal/core/clock"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+)
+
+// boundStep is how many Lamport times are reserved in the journal at once.
+const boundStep clock.Time = 1 << 20
+
+// onSubmit gives an own batch its place in the log.
+func (d *Delta) onSubmit(b *protocol.Batch) {
+	if d.roster.Observes() || d.closed {
+		d.counts.Drop(*b, &d.fx)
+		return
+	}
+	b.Origin, b.Identity = d.cfg.Self, d.cfg.Identity
+	b.Seq = d.frontier.held(b.Origin) + 1
+	b.Time = d.clock.Next()
+	d.reserve()
+	d.hold(b)
+	d.own.appended += b.Size()
+	d.own.room -= b.Size()
+	d.own.kept += b.Size()
+}
+
+// reserve makes a bound durable before the clock passes it.
+func (d *Delta) reserve() {
+	if d.cfg.Durable && d.clock.Now() >= d.bound {
+		d.bound = d.clock.Now() + boundStep
+		d.fx.Bound = d.bound
+	}
+}
+
+// onBatch takes a batch from a peer and reports whether it need not come again.
+func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
+	d.counts.CopiesIn++
+	if !d.valid(b) {
+		d.counts.Refused++
+		d.fx.Release = append(d.fx.Release, *b)
+		return true
+	}
+	s, have := &d.streams[b.Origin], d.frontier.held(b.Origin)
+	switch {
+	case b.Last() <= have:
+		d.compare(s, b)
+		d.fx.Release = append(d.fx.Release, *b)
+		return true
+	case b.Seq > have+1:
+		kept, known := s.stash(b, d.cfg.AheadBytesMax)
+		if !kept {
+			d.fx.Release = append(d.fx.Release, *b)
+		}
+		return kept || known
+	case b.Seq <= have || !d.follows(b):
+		d.contradicts(b)
+		d.fx.Release = append(d.fx.Release, *b)
+		return true
+	}
+	d.take(b, from)
+	d.goOn(b.Origin, from)
+	return true
+}
+
+// goOn takes what waited for entries that are held now: batches beyond the gap
+// and promises.
+func (d *Delta) goOn(stream member.ID, from *link) {
+	s := &d.streams[stream]
+	for next, ok := s.unstash(d.frontier.held(stream)); ok; next, ok = s.unstash(d.frontier.held(stream)) {
+		if next.Seq != d.frontier.held(stream)+1 || !d.follows(&next) {
+			d.judgeStashed(s, &next)
+			d.fx.Release = append(d.fx.Release, next)
+			continue
+		}
+		d.take(&next, from)
+	}
+	d.endCut(stream)
+	d.adoptWaiting(stream)
+}
+
+func (d *Delta) valid(b *protocol.Batch) bool {
+	if !d.roster.Has(b.Origin) || d.roster.Writes(b.Origin) || b.Identity == 0 || b.Count == 0 || b.Seq == 0 {
+		return false
+	}
+	if b.Time == 0 || !d.clock.Takes(b.Time) {
+		return false
+	}
+	d.bind(b.Origin, b.Identity)
+	return d.takes(b)
+}
+
+// takes reports whether a batch is of the stream that its place has: of who is
+// bound to it, and not beyond where it was cut.
+func (d *Delta) takes(b *protocol.Batch) bool {
+	cut, ends := d.roster.Cut(b.Origin)
+	return d.roster.Owns(b.Origin, b.Identity) && (!ends || b.Last() <= cut)
+}
+
+// take appends a batch of another origin.
+func (d *Delta) take(b *protocol.Batch, from *link) {
+	d.counts.AppendsIn++
+	s := &d.streams[b.Origin]
+	s.want.came, s.want.missed = d.now, 0
+	if from.peer == b.Origin && d.boundTo(from) {
+		s.want.direct = d.now
+	}
+	d.clock.Merge(b.Time)
+	d.reserve()
+	if b.Time > d.pending.promised {
+		d.pending.urgent = true
+	}
+	from.acks.urgent = from.acks.urgent || from.peer == b.Origin && (!d.cfg.Durable || d.holders() > 1)
+	d.hold(b)
+}
+
+// hold puts a batch at the end of its stream and has it made durable.
+func (d *Delta) hold(b *protocol.Batch) {
+	s := &d.streams[b.Origin]
+	*s.log.push() = *b
+	s.last = b.Time
+	d.own.held += b.Size()
+	d.fx.Append = append(d.fx.Append, *b)
+	d.frontier.raise(b.Origin, clock.Mark{Have: b.Last(), Promise: b.Time})
+	d.park()
+}
+
+// adoptWaiting takes the promises that waited for entries that came now.
+func (d *Delta) adoptWaiting(stream member.ID) {
+	s := &d.streams[stream]
+	if !s.want.waiting {
+		return
+	}
+	s.want.waiting = false
+	have := d.frontier.held(stream)
+	for k, r := range d.frontier.rows {
+		if member.ID(k) == d.cfg.Self {
+			continue
+		}
+		d.adoptPromise(stream, have, r, member.ID(k) == stream)
+		if l := &d.links[k]; l.row != r {
+			d.adoptPromise(stream, have, l.row, false) // an observer knows facts too
+		}
+	}
+}
+
+// adoptPromise takes a promise whose entries are among those that are held, or
+// waits for them on.
+func (d *Delta) adoptPromise(stream member.ID, have uint64, r *row, ownWord bool) {
+	if r == nil {
+		return
+	}
+	if mark := r.mark(stream); mark.Have > have || !d.roster.Agreed() && !ownWord {
+		d.streams[stream].want.waiting = true
+	} else {
+		d.frontier.raise(stream, clock.Mark{Promise: mark.Promise})
+	}
+}

@@ -1,0 +1,54 @@
+package delta
+
+import (
+	"time"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+)
+
+// An observer is an incarnation without data at a place that is bound to an earlier one: it
+// only reads. Members that do not hear the place learn of it through others.
+
+// freshObserver forgets what an observer said it holds before it knew
+// who writes where.
+func (d *Delta) freshObserver(l *link) {
+	if l.row != nil && !l.row.knows && !d.boundTo(l) {
+		l.row = nil
+		d.tieRow(l)
+		d.rewind(l)
+	}
+}
+
+// observerAt returns when the row of an observer goes on to the
+// peer, which may be the one that can send to it. Nobody says whom of these it
+// hears, so their rows go to all, but seldom: when they rose with a sign of life,
+// else in the time after which others may take the incarnation for gone.
+func (d *Delta) observerAt(l *link, at member.ID) time.Duration {
+	g := &d.links[at]
+	switch {
+	case !d.roster.Agreed() || at == l.peer || at == d.cfg.Self || g.row == nil || d.boundTo(g):
+		return never
+	case g.row.risen > l.relays.observersAt:
+		return l.relays.observersAt + d.cfg.KeepAlive
+	}
+	return l.relays.observersAt + standStillMax
+}
+
+// relayObserver adds the row of an observer, whole: who takes another
+// life for the present one forgets it.
+func (d *Delta) relayObserver(l *link, m *protocol.Message, at member.ID) bool {
+	return d.now >= d.observerAt(l, at) && d.addRow(m, d.links[at].row, at, 0)
+}
+
+// standsStill reports whether the incarnation of a peer that others speak of may be gone:
+// it is neither heard, nor do others show that it comes on.
+func (d *Delta) standsStill(l *link) bool {
+	return d.roster.Agreed() && !d.hears(l) && (l.row == nil || d.now-l.row.risen >= standStillMax)
+}
+
+// hearOf takes the incarnation that others speak of for the present one.
+func (d *Delta) hearOf(l *link, identity member.Identity) {
+	d.forget(l, identity)
+	l.row.risen = d.now
+}

@@ -1,0 +1,160 @@
+package delta
+
+import (
+	"iter"
+	"slices"
+
+	"chatterbox/internal/core/clock"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+)
+
+// settle delivers what nothing earlier can precede any more: all batches up to
+// the lowest promise of the own row, in order. Before all members agreed on
+// who writes where, that set is not fixed yet.
+func (d *Delta) settle() {
+	if !d.roster.Observes() && (d.contact || d.cfg.Recovered == nil) {
+		d.frontier.raise(d.cfg.Self, clock.Mark{Promise: d.promiseOf()})
+	}
+	if !d.roster.Agreed() {
+		return
+	}
+	horizon := d.frontier.mine.marks.Horizon()
+	if horizon <= d.frontier.settled {
+		return
+	}
+	if d.cfg.Changes && horizon < clock.Infinity && !d.frontier.passed(horizon, d.holders()) {
+		horizon = min(horizon, d.frontier.latest(d.holders()))
+	}
+	d.frontier.settled = max(d.frontier.settled, d.deliver(horizon))
+	if d.cfg.Durable {
+		d.fx.Settled = d.frontier.settled
+	}
+}
+
+// deliver hands over what settled up to a time, and gives the time up to which
+// it could.
+func (d *Delta) deliver(horizon clock.Time) clock.Time {
+	o, parked := &d.scratch.order, 0
+	for d.walk(o, d.frontier.delivered, horizon); len(o.heads) > 0; d.advance(o) {
+		stream := o.heads[0].stream
+		b := d.streams[stream].log.at(d.frontier.delivered[stream])
+		d.fx.More = parked > 0 && parked+int(b.Parked) > parkedPerFlush
+		if d.fx.More || !d.survives(b) {
+			return b.Time - 1
+		}
+		parked += int(b.Parked)
+		d.fx.Deliver = append(d.fx.Deliver, *b)
+		d.frontier.delivered[stream]++
+	}
+	return horizon
+}
+
+// promiseOf is the promise of the own stream at this moment.
+func (d *Delta) promiseOf() clock.Time {
+	if d.closed {
+		return clock.Infinity
+	}
+	return d.clock.Now()
+}
+
+// holders returns how many members must be known to hold what settles.
+func (d *Delta) holders() int {
+	if d.cfg.Changes {
+		return member.Holders(d.roster.Size())
+	}
+	return d.cfg.Holders
+}
+
+// survives reports whether a batch can be reported as settled: what too few hold
+// could still be lost with them, and so could an own one that no journal keeps.
+func (d *Delta) survives(b *protocol.Batch) bool {
+	if holders := d.holders(); holders > 1 || d.cfg.Changes {
+		return b.Time <= d.frontier.assured || d.frontier.isHeld(b.Origin, b.Last(), holders)
+	}
+	if !d.roster.Writes(b.Origin) || d.cfg.Durable || d.roster.Len() == 1 {
+		return true
+	}
+	for k, r := range d.frontier.rows {
+		if r != nil && member.ID(k) != d.cfg.Self && r.mark(b.Origin).Have >= b.Last() {
+			return true
+		}
+	}
+	return false
+}
+
+// trim forgets what is delivered here and held by every member.
+func (d *Delta) trim() {
+	if !d.roster.Agreed() {
+		return
+	}
+	d.frontier.stabilize()
+	limit := min(d.frontier.stable, d.frontier.settled)
+	if limit <= d.frontier.base.Time || d.cfg.KeepAll {
+		return
+	}
+	o := &d.scratch.order
+	for d.walk(o, d.frontier.fronts, limit); len(o.heads) > 0; d.advance(o) {
+		d.drop(o.heads[0].stream)
+	}
+	d.frontier.base.Time = limit
+	if d.cfg.Durable && d.frontier.trimmed >= d.cfg.TrimNoticeBytes {
+		d.fx.Base, d.frontier.trimmed = &d.frontier.base, 0
+	}
+}
+
+func (d *Delta) drop(stream member.ID) {
+	s := &d.streams[stream]
+	b := d.takeFirst(&s.log)
+	s.base = b.Last()
+	d.frontier.base.Have[stream] = s.base
+	d.frontier.trimmed += b.Size()
+	if d.roster.Writes(stream) {
+		d.own.trimmed += b.Size()
+	}
+	d.frontier.fronts[stream] = s.log.first
+	d.fx.Trim = append(d.fx.Trim, b)
+}
+
+// onSnapshot makes up for batches that are not kept any more: only an observer
+// needs that.
+func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
+	if !d.roster.Observes() || !d.roster.Agreed() || snapshot.Time <= d.frontier.settled || len(snapshot.Have) != d.roster.Len() {
+		return
+	}
+	for j := range d.streams {
+		for s := &d.streams[j]; s.log.len() > 0 && s.log.at(s.log.first).Time <= snapshot.Time; {
+			d.drop(member.ID(j))
+		}
+		d.frontier.delivered[j] = max(d.frontier.delivered[j], d.frontier.fronts[j])
+	}
+	for i := range d.fx.Trim { // the snapshot stands for them
+		if b := &d.fx.Trim[i]; b.Parked == 0 {
+			d.fx.Release = append(d.fx.Release, *b)
+		}
+	}
+	d.fx.Trim = d.fx.Trim[:0]
+	d.adoptBase(snapshot)
+	for j := range d.streams {
+		d.goOn(member.ID(j), from)
+	}
+	d.fx.Reset = snapshot
+	if d.cfg.Durable {
+		d.roster.KeepAgain() // the base must not outlive what it is about
+		d.keepBinding()
+	}
+}
+
+// Tentative returns what is held but not delivered yet, in order.
+func (d *Delta) Tentative() iter.Seq[*protocol.Batch] {
+	return func(yield func(*protocol.Batch) bool) {
+		cursors, o := slices.Clone(d.frontier.delivered), new(order)
+		for d.walk(o, cursors, clock.Infinity); len(o.heads) > 0; d.advance(o) {
+			stream := o.heads[0].stream
+			if !yield(d.streams[stream].log.at(cursors[stream])) {
+				return
+			}
+			cursors[stream]++
+		}
+	}
+}

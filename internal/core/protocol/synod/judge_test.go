@@ -1,0 +1,167 @@
+package synod_test
+
+import (
+	"fmt"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+)
+
+// judge sees all nodes at once.
+type judge struct {
+	views map[uint64]*member.View // that were installed anywhere
+	order []entry                 // the longest one that anybody delivered
+	said  map[member.Identity]protocol.VoteRecord
+}
+
+// fault ends a run: what is wrong goes on to be wrong in other ways.
+func (j *judge) fault(check, format string, args ...any) {
+	panic(verdict(check + ": " + fmt.Sprintf(format, args...)))
+}
+
+// verdict says which check a run failed, and how.
+type verdict string
+
+// decided: there is one view of each number.
+func (j *judge) decided(w *world, n *node, v *member.View) {
+	if known := j.views[v.Number]; known != nil && !known.Same(v) {
+		j.fault("one view", "%s installs another view %d than was installed before: %+v, %+v", n.name, v.Number, v, known)
+		return
+	}
+	j.views[v.Number] = v
+	for _, other := range w.nodes {
+		if other.view != nil && other.view.Number < v.Number && other.settled > v.Clock {
+			j.fault("time", "%s settled %d in view %d, but view %d has the time %d", other.name, other.settled, other.view.Number, v.Number, v.Clock)
+		}
+	}
+}
+
+// installs: nothing that was delivered anywhere is taken back, and nobody
+// lacks entries of a stream that has no place any more.
+func (j *judge) installs(w *world, n *node, v *member.View) {
+	for _, other := range w.nodes {
+		for p := range other.streams {
+			s := &other.streams[p]
+			if cut, gone := v.Cut(s.tenant); gone && s.delivered > cut {
+				j.fault("taken back", "view %d cuts %s at %d, but %s delivered %d", v.Number, s.tenant, cut, other.name, s.delivered)
+			}
+		}
+	}
+	if _, gone := v.Cut(n.identity); gone {
+		return // it was let go without its knowledge, and begins anew under another identity
+	}
+	for p := range n.streams {
+		s := &n.streams[p]
+		if cut, _ := v.Cut(s.tenant); s.tenant != v.Places[p].Identity && s.delivered != cut {
+			j.fault("behind", "%s delivered %d entries of %s, which has no place in view %d and was cut at %d", n.name, s.delivered, s.tenant, v.Number, cut)
+		}
+	}
+}
+
+// settled: what a member says is settled is earlier than all that may be written
+// in a later view.
+func (j *judge) settled(n *node) {
+	for number := n.view.Number + 1; j.views[number] != nil; number++ {
+		if n.settled > j.views[number].Clock {
+			j.fault("time", "%s settles %d in view %d, but view %d has the time %d", n.name, n.settled, n.view.Number, number, j.views[number].Clock)
+		}
+	}
+	delivered := n.view.Retired()
+	for p := range n.streams {
+		delivered += n.streams[p].delivered
+	}
+	if delivered != uint64(len(n.order)) {
+		j.fault("position", "%s delivered %d entries, which its positions say are %d", n.name, len(n.order), delivered)
+	}
+}
+
+// reaches: what is trimmed was delivered.
+func (j *judge) reaches(n *node, trimmed int) {
+	if trimmed > len(n.order) {
+		j.fault("position", "%s delivered %d entries and trimmed %d", n.name, len(n.order), trimmed)
+	}
+}
+
+// delivered: all orders are one.
+func (j *judge) delivered(n *node, from int) {
+	for i := from; i < len(n.order); i++ {
+		if i == len(j.order) {
+			j.order = append(j.order, n.order[i])
+		}
+		if j.order[i] != n.order[i] {
+			j.fault("order", "%s delivers %+v at %d, others %+v", n.name, n.order[i], i+1, j.order[i])
+			return
+		}
+	}
+	for i := max(from, 1); i < len(n.order); i++ {
+		before, after := n.order[i-1], n.order[i]
+		if after.time < before.time || after.time == before.time && after.place < before.place {
+			j.fault("order", "%s delivers %+v after %+v", n.name, after, before)
+		}
+	}
+}
+
+// trimmed: all members hold it; who is new to the view at least what was trimmed
+// in it, for it may get a snapshot of the rest.
+func (j *judge) trimmed(w *world, n *node) {
+	for _, p := range n.view.Places {
+		if p.Role != member.Writer {
+			continue
+		}
+		holder := w.nodes[p.Identity-1]
+		for i := range n.streams {
+			s := &n.streams[i]
+			if p.Since == n.view.Number && s.trimmed == s.former {
+				continue
+			}
+			if i < len(holder.streams) && holder.streams[i].tenant == s.tenant && holder.streams[i].have() < s.trimmed {
+				j.fault("trimmed", "%s trimmed %d entries of %s, of which %s holds %d", n.name, s.trimmed, s.tenant, holder.name, holder.streams[i].have())
+			}
+		}
+	}
+}
+
+// told: nothing is told that is not durable, and nothing that was told before
+// is taken back.
+func (j *judge) told(n *node, m *message) {
+	if m.facts == nil {
+		return
+	}
+	for i := range m.facts.Votes {
+		v := &m.facts.Votes[i]
+		if v.Identity != n.identity {
+			continue
+		}
+		r := n.record
+		if r == nil || r.Number != m.facts.Number || r.Vote.Promised != v.Promised || r.Vote.Accepted != v.Accepted {
+			j.fault("durable", "%s tells the vote %+v, durable is %+v", n.name, v, r)
+			continue
+		}
+		if j.said == nil {
+			j.said = map[member.Identity]protocol.VoteRecord{}
+		}
+		before := j.said[n.identity]
+		if before.Number == r.Number && (v.Promised.Compare(before.Vote.Promised) < 0 || v.Accepted.Compare(before.Vote.Accepted) < 0) {
+			j.fault("forgotten", "%s said %+v and now says %+v", n.name, before.Vote, v)
+		}
+		j.said[n.identity] = *r
+	}
+}
+
+// remembers: a restart lowers nothing that was told.
+func (j *judge) remembers(n *node) {
+	before, ok := j.said[n.identity]
+	if !ok || before.Number != n.view.Number {
+		return
+	}
+	f := n.synod.Choice()
+	if f == nil || !n.synod.Wedged() {
+		j.fault("forgotten", "%s said %+v and knows nothing of it after a restart", n.name, before.Vote)
+		return
+	}
+	for _, v := range f.Votes {
+		if v.Identity == n.identity && (v.Promised.Compare(before.Vote.Promised) < 0 || v.Accepted.Compare(before.Vote.Accepted) < 0) {
+			j.fault("forgotten", "%s said %+v and after a restart %+v", n.name, before.Vote, v)
+		}
+	}
+}

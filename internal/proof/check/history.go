@@ -1,0 +1,437 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"chatterbox/internal/core/clock"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/trace"
+)
+
+// history is what the checks remember in common: everything that members hold
+// and said, and the order as far as anybody was told it.
+type history struct {
+	header  trace.Header
+	members []witness
+	streams []stream
+	counted []member.Identity // of each place the life whose entries were delivered; 0: none yet
+	former  []member.Identity // the same of the cluster that all forgot
+	anew    int               // how often all forgot, and the cluster began anew
+	order   []placed          // the batches delivered at the foremost member, from 0
+	views   map[uint64]uint64 // lineages by number
+	ends    []uint64          // of each stream how many entries it has, if who wrote it was let go; else as many as there can be
+
+	healedAt time.Duration // the last time that something was disturbed or healed
+	ended    bool          // the send phase is over
+}
+
+// witness is one member as its own events show it.
+type witness struct {
+	running    bool
+	paused     bool
+	older      bool // it has an older copy of its data: what it says and does counts for nothing
+	informed   bool // its life, or the data it keeps, knows of the cluster so far
+	opening    bool // nothing happened in this life yet but taking up the journal
+	identity   member.Identity
+	identities int // that the place had so far
+	starts     int // of lives, with and without data
+	startedAt  time.Duration
+
+	writers   []member.Identity // of each stream, whose entries are held; 0: none yet
+	held      []uint64          // entries of each stream held by the life with this data
+	covered   []uint64          // of them, those that a snapshot stands for
+	ever      []uint64          // the most of each stream that any life held
+	past      []pastLife        // whose data was lost
+	last      []clock.Time      // time of the last batch held of each stream
+	published clock.Vector      // the largest marks that messages said in this life with its data
+	spoken    clock.Vector      // the same of all lives
+	latest    clock.Time        // the largest time of all batches held
+	place     int               // index in order of the next batch to be delivered
+	position  uint64            // entries delivered
+	view      uint64            // the number of the view by which it goes; 0: the first one, or none
+	size      int               // members of that view; 0: all
+	gone      member.Set        // who was let go by then
+	final     *trace.Event      // nil: no result yet
+	sample    trace.Event       // the last look into the member
+}
+
+// pastLife is what a life held whose data was lost.
+type pastLife struct {
+	identity member.Identity
+	held     []uint64
+	informed bool
+}
+
+// stream is what an origin appended. Another life with other data begins anew.
+type stream struct {
+	batches  []batch
+	identity member.Identity
+	older    []stream // of lives whose data was lost
+}
+
+// batch is one batch as its origin appended it.
+type batch struct {
+	seq, count uint64
+	time       clock.Time
+	bytes      uint64
+	hash       uint64
+	at         time.Duration
+}
+
+// placed is a batch with its place in the order.
+type placed struct {
+	stream   member.ID
+	identity member.Identity
+	position uint64
+	batch
+}
+
+func (b *batch) end() uint64 { return b.seq + b.count }
+
+func (h *history) reset(header trace.Header) {
+	n := len(header.Members)
+	*h = history{views: map[uint64]uint64{}, ends: slices.Repeat([]uint64{endless}, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
+	for i := range h.members {
+		h.members[i] = witness{
+			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
+			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
+		}
+	}
+}
+
+// note takes an event into the history, after all rules have seen it.
+func (h *history) note(e *trace.Event) {
+	m := &h.members[e.Member]
+	m.opening = m.opening && (e.Kind == trace.Append || e.Kind == trace.Recover || e.Kind == trace.Reset)
+	switch e.Kind {
+	case trace.Start:
+		h.noteStart(m, e)
+	case trace.Recover:
+		m.regain(e)
+	case trace.Append:
+		h.noteAppend(m, e)
+	case trace.Publish:
+		mark := clock.Mark{Have: e.Have, Promise: e.Promise}
+		m.published[e.Stream] = m.published[e.Stream].Merge(mark)
+		m.spoken[e.Stream] = m.spoken[e.Stream].Merge(mark)
+	case trace.Deliver:
+		h.noteDeliver(m, e)
+	case trace.Reset:
+		m.place, m.position = h.placeOf(e.Position), e.Position
+	case trace.Receive:
+		m.informed = m.informed || h.wasInformed(e.Peer, e.Identity)
+	case trace.Crash:
+		m.running, m.paused = false, false
+		h.healedAt = e.At
+		m.older = m.older || e.Note == DataOlder
+		if e.Note == DataLost {
+			m.bury()
+			h.forget()
+		}
+	case trace.Sample:
+		m.sample = *e
+	case trace.Install:
+		h.views[e.Number] = e.Hash
+		m.view, m.size = e.Number, int(e.Count)
+	case trace.Ends:
+		h.ends[e.Stream] = e.Have
+		m.end(e.Stream, e.Have)
+	case trace.Believe:
+		if e.Peer == e.Member && e.Have < m.held[e.Stream] {
+			m.discard(e.Stream, e.Have)
+		}
+	case trace.Final:
+		final := *e
+		m.final = &final
+	case trace.Fault, trace.Resume, trace.Pause:
+		m.paused = e.Kind == trace.Pause || e.Kind == trace.Fault && m.paused
+		h.healedAt = e.At
+	case trace.Phase:
+		h.ended = h.ended || e.Note != PhaseSend
+		h.healedAt = e.At
+	}
+}
+
+// forget begins anew when nobody knows of the cluster so far: those who came
+// back meanwhile, and heard nothing of it, owe nothing to it.
+func (h *history) forget() {
+	if h.anyInformed() {
+		return
+	}
+	for i := range h.members {
+		h.members[i].informed = h.members[i].running
+	}
+	h.order = nil
+	h.anew++
+	copy(h.former, h.counted)
+	clear(h.counted)
+}
+
+func (h *history) anyInformed() bool {
+	return slices.ContainsFunc(h.members, func(m witness) bool { return m.informed })
+}
+
+// wasInformed reports whether the life of a member that sent a message knew of the
+// cluster so far.
+func (h *history) wasInformed(place member.ID, identity member.Identity) bool {
+	m := &h.members[place]
+	for i := range m.past {
+		if m.past[i].identity == identity {
+			return m.past[i].informed
+		}
+	}
+	return m.identity == identity && m.informed
+}
+
+// noteStart: a life that begins with nothing knows of the cluster once it heard
+// of it, unless it is the first one of its place, or there is nobody to hear of
+// it from.
+func (h *history) noteStart(m *witness, e *trace.Event) {
+	if m.identity != e.Identity {
+		m.bury()
+		m.informed = m.identities == 0 || !h.anyInformed()
+	}
+	m.start(e)
+}
+
+// Notes of trace.Crash events.
+const (
+	DataKept  = trace.DataKept               // what was durable is left
+	DataLost  = trace.DataLost               // nothing is left
+	DataOlder = "restoring older data"       // what is left is an older copy
+	DataOld   = "stops, for its data is old" // of its own accord
+)
+
+// The notes of trace.Phase events.
+const (
+	PhaseSend  = "send"
+	PhaseGrace = "grace"
+	PhaseHeal  = "heal"
+	PhaseEnd   = "end"
+)
+
+// bury keeps what a life held and knew whose data was lost.
+func (m *witness) bury() {
+	if n := len(m.past); m.identities == 0 || n > 0 && m.past[n-1].identity == m.identity {
+		return
+	}
+	m.past = append(m.past, pastLife{m.identity, slices.Clone(m.held), m.informed})
+	m.informed = false
+}
+
+func (m *witness) start(e *trace.Event) {
+	m.running, m.opening, m.startedAt = true, true, e.At
+	m.starts++
+	if m.identity != e.Identity {
+		m.identities++
+		clear(m.published)
+	}
+	m.identity = e.Identity
+	clear(m.held)
+	clear(m.covered)
+	clear(m.last)
+	clear(m.writers)
+	if e.Life == 1 {
+		m.writers[e.Member] = e.Identity // a later life may be a reader
+	}
+	m.latest, m.place, m.position, m.final = 0, 0, 0, nil
+	m.view, m.size, m.gone = 0, 0, nil
+}
+
+func (m *witness) regain(e *trace.Event) {
+	m.disown(e)
+	if !m.opening {
+		m.published[e.Stream] = clock.Mark{} // what was said before may have been about another life
+	}
+	if e.Have > 0 && e.Have >= m.held[e.Stream] {
+		m.writers[e.Stream], m.last[e.Stream] = 0, 0 // it stands for all that was held, of whichever life
+	}
+	m.covered[e.Stream] = e.Have
+	m.held[e.Stream] = max(m.held[e.Stream], e.Have)
+	m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
+	m.last[e.Stream] = max(m.last[e.Stream], e.Promise)
+	m.latest = max(m.latest, e.Promise)
+}
+
+// disown forgets a member's own stream, since its place turns out to be that of
+// an earlier life: only such members need snapshots of others, besides those that
+// were let go.
+func (m *witness) disown(e *trace.Event) {
+	if e.Stream == e.Member && m.writers[e.Stream] == m.identity && !m.gone.Has(e.Member) {
+		m.discard(e.Stream, 0)
+	}
+}
+
+// endless is more entries than any stream has.
+const endless = ^uint64(0)
+
+// end forgets what lies beyond where a stream was cut.
+func (m *witness) end(stream member.ID, have uint64) {
+	m.gone.Add(stream)
+	m.held[stream] = min(m.held[stream], have)
+	m.published[stream].Have = min(m.published[stream].Have, have)
+}
+
+// isGone reports whether who had a place was let go.
+func (h *history) isGone(place member.ID) bool { return h.ends[place] != endless }
+
+// discard forgets the end of a stream of a life of its origin that turns out
+// not to count. Before the first delivery members may do that.
+func (m *witness) discard(stream member.ID, have uint64) {
+	m.writers[stream], m.held[stream], m.last[stream], m.published[stream] = 0, have, 0, clock.Mark{}
+}
+
+// adopt takes what a member brings with it for what its origin appended in an
+// earlier run, where there was one: this trace does not show it.
+func (h *history) adopt(e *trace.Event) {
+	if h.header.Earlier && h.members[e.Member].opening && e.Stream != e.Member {
+		h.streams[e.Stream].add(e)
+	}
+}
+
+// rebind forgets a stream whose entries turn out to be of another life of its
+// origin than the one that counts, or that begins anew before anything settled.
+func (h *history) rebind(e *trace.Event) {
+	m := &h.members[e.Member]
+	before := m.writers[e.Stream]
+	m.writers[e.Stream] = e.Identity
+	early := m.position == 0 && (e.Stream != e.Member || e.Identity != m.identity)
+	switch {
+	case before != 0 && before != e.Identity, early && e.Seq == 1 && m.held[e.Stream] > 0:
+		m.discard(e.Stream, m.covered[e.Stream])
+		m.writers[e.Stream] = e.Identity
+	case early && before == 0 && h.members[e.Stream].identities > 1:
+		m.published[e.Stream] = clock.Mark{} // that was about another life
+	}
+}
+
+func (h *history) noteAppend(m *witness, e *trace.Event) {
+	if e.Stream == e.Member && e.Identity == m.identity {
+		h.streams[e.Stream].add(e)
+	}
+	last := e.Seq + e.Count - 1
+	m.held[e.Stream] = max(m.held[e.Stream], last)
+	m.ever[e.Stream] = max(m.ever[e.Stream], last)
+	m.last[e.Stream] = max(m.last[e.Stream], e.Time)
+	m.latest = max(m.latest, e.Time)
+}
+
+// add takes what the origin appended, and passes over what a restart appends
+// once more.
+func (s *stream) add(e *trace.Event) {
+	if s.identity != e.Identity {
+		if len(s.batches) > 0 {
+			s.older = append(s.older, stream{batches: s.batches, identity: s.identity})
+		}
+		s.identity, s.batches = e.Identity, nil
+	}
+	if e.Seq <= s.length() {
+		return
+	}
+	s.batches = append(s.batches, batch{seq: e.Seq, count: e.Count, time: e.Time, bytes: e.Bytes, hash: e.Hash, at: e.At})
+}
+
+func (h *history) noteDeliver(m *witness, e *trace.Event) {
+	h.counted[e.Stream] = e.Identity
+	if m.place == len(h.order) {
+		h.order = append(h.order, placed{
+			stream: e.Stream, identity: e.Identity, position: e.Position,
+			batch: batch{seq: e.Seq, count: e.Count, time: e.Time, hash: e.Hash, at: e.At},
+		})
+	}
+	m.place++
+	m.position = e.Position + e.Count
+}
+
+// placeOf returns the index in the order of the batch at a position, or the end.
+func (h *history) placeOf(position uint64) int {
+	i, _ := slices.BinarySearchFunc(h.order, position, func(p placed, position uint64) int {
+		return compare(p.position, position)
+	})
+	return i
+}
+
+// after returns the index of the first batch that is not within the first have
+// entries.
+func (s *stream) after(have uint64) int {
+	i, _ := slices.BinarySearchFunc(s.batches, have+1, func(b batch, seq uint64) int {
+		return compare(b.seq, seq)
+	})
+	return i
+}
+
+// heldBy returns how much of a stream the life holds, or held, that counts at a
+// place: the one whose own entries others hold. Where that cannot be told it is
+// the most that any life held.
+func (h *history) heldBy(place int, stream member.ID) uint64 {
+	m := &h.members[place]
+	counts := h.counted[place]
+	if m.identities <= 1 || counts == 0 {
+		return m.ever[stream]
+	}
+	for i := range m.past {
+		if m.past[i].identity == counts {
+			return m.past[i].held[stream]
+		}
+	}
+	return m.held[stream]
+}
+
+// heldOf returns the stream as the life of its origin wrote it whose entries a
+// member holds. What a snapshot stands for may be of a cluster that all forgot
+// while it was under way.
+func (h *history) heldOf(m *witness, origin int) *stream {
+	s := &h.streams[origin]
+	for _, identity := range []member.Identity{m.writers[origin], h.counted[origin], h.former[origin]} {
+		if known := s.of(identity); known != nil && identity != 0 {
+			return known
+		}
+	}
+	longest := s
+	for i := range s.older {
+		if s.older[i].length() > longest.length() {
+			longest = &s.older[i]
+		}
+	}
+	return longest
+}
+
+// of returns the stream as a life of its origin wrote it, nil if it wrote nothing.
+func (s *stream) of(identity member.Identity) *stream {
+	if s.identity == identity {
+		return s
+	}
+	for i := range s.older {
+		if s.older[i].identity == identity {
+			return &s.older[i]
+		}
+	}
+	return nil
+}
+
+// find returns the batch that begins at seq.
+func (s *stream) find(seq uint64) *batch {
+	if i := s.after(seq - 1); i < len(s.batches) && s.batches[i].seq == seq {
+		return &s.batches[i]
+	}
+	return nil
+}
+
+// length returns the entries of the stream; nil has none.
+func (s *stream) length() uint64 {
+	if s == nil || len(s.batches) == 0 {
+		return 0
+	}
+	return s.batches[len(s.batches)-1].end() - 1
+}
+
+func compare(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,104 @@
+package check
+
+import (
+	"chatterbox/internal/core/clock"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/trace"
+)
+
+// agreement: the settled sequences of any two members are one a prefix of the
+// other. Each delivery is compared with that of the foremost member.
+func agreement(c *court) rule {
+	return func(e *trace.Event) {
+		m := &c.past.members[e.Member]
+		if m.place >= len(c.past.order) {
+			return
+		}
+		want := &c.past.order[m.place]
+		if want.position != e.Position {
+			c.violated(e, "delivers %d/%d after %d entries, where no batch begins; the next one begins after %d", e.Stream, e.Seq, e.Position, want.position)
+			return
+		}
+		if want.stream != e.Stream || want.seq != e.Seq || want.count != e.Count || want.time != e.Time || want.hash != e.Hash || want.identity != e.Identity {
+			c.violated(e, "after %d entries delivers %d/%d (%d entries) at time %d with content %x, another member %d/%d (%d entries) at time %d with content %x",
+				e.Position, e.Stream, e.Seq, e.Count, uint64(e.Time), e.Hash,
+				want.stream, want.seq, want.count, uint64(want.time), want.hash)
+		}
+	}
+}
+
+// key is a place in the total order.
+type key struct {
+	time   clock.Time
+	origin member.ID
+	seq    uint64
+}
+
+func (k key) before(other key) bool {
+	switch {
+	case k.time != other.time:
+		return k.time < other.time
+	case k.origin != other.origin:
+		return k.origin < other.origin
+	}
+	return k.seq < other.seq
+}
+
+// appendOnly: a member's deliveries follow each other without a gap, with
+// rising keys.
+func appendOnly(c *court) rule {
+	last := make([]key, len(c.past.members))
+	return func(e *trace.Event) {
+		switch e.Kind {
+		case trace.Start, trace.Crash:
+			last[e.Member] = key{}
+			return
+		case trace.Reset:
+			if e.Position < c.past.members[e.Member].position {
+				c.violated(e, "goes back from %d entries to %d", c.past.members[e.Member].position, e.Position)
+			}
+			last[e.Member] = key{time: e.Time, origin: member.CountMax}
+			return
+		}
+		next := key{e.Time, e.Stream, e.Seq}
+		if !last[e.Member].before(next) {
+			c.violated(e, "delivers %d/%d at time %d although %d/%d at time %d was delivered before", e.Stream, e.Seq, uint64(e.Time),
+				last[e.Member].origin, last[e.Member].seq, uint64(last[e.Member].time))
+		}
+		if at := c.past.members[e.Member].position; e.Position != at {
+			c.violated(e, "delivers at position %d after %d entries", e.Position, at)
+		}
+		last[e.Member] = next
+	}
+}
+
+// nothingLate: what a member said to be complete stays as it is. A batch that
+// is appended lies after the horizon of the published row and after all that
+// was delivered.
+func nothingLate(c *court) rule {
+	delivered := make([]key, len(c.past.members))
+	return func(e *trace.Event) {
+		switch e.Kind {
+		case trace.Start:
+			delivered[e.Member] = key{}
+		case trace.Deliver:
+			delivered[e.Member] = key{e.Time, e.Stream, e.Seq}
+		case trace.Append:
+			c.judgeLate(e, delivered[e.Member])
+		}
+	}
+}
+
+func (c *court) judgeLate(e *trace.Event, delivered key) {
+	m := &c.past.members[e.Member]
+	if e.Seq <= m.published[e.Stream].Have {
+		return // known before the restart: appended once more
+	}
+	if promise := m.published[e.Stream].Promise; e.Time <= promise {
+		c.violated(e, "appends %d/%d at time %d after it promised %d for that stream", e.Stream, e.Seq, uint64(e.Time), uint64(promise))
+	}
+	if !delivered.before(key{e.Time, e.Stream, e.Seq}) {
+		c.violated(e, "appends %d/%d at time %d after it delivered %d/%d at time %d", e.Stream, e.Seq, uint64(e.Time),
+			delivered.origin, delivered.seq, uint64(delivered.time))
+	}
+}

@@ -1,0 +1,168 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/trace"
+)
+
+// settlesInTime: while nothing fails, a batch is delivered everywhere within
+// the time that the header names, during the send phase too.
+func settlesInTime(c *court) rule {
+	longest := time.Duration(0)
+	return func(e *trace.Event) {
+		if e.Kind == trace.Deliver {
+			longest = max(longest, c.judgeDelay(e))
+			return
+		}
+		if e.Note == PhaseSend {
+			return
+		}
+		if e.Note == PhaseEnd {
+			c.costs(costSettle, float64(longest)/float64(c.past.header.SettleWithinNs))
+		}
+		for k := range c.past.members {
+			if m := &c.past.members[k]; m.running {
+				c.judgeWaiting(e, k, m)
+			}
+		}
+	}
+}
+
+// judgeDelay returns how long the batch took, from when it could settle.
+func (c *court) judgeDelay(e *trace.Event) time.Duration {
+	b := c.batch(e)
+	if b == nil {
+		return 0
+	}
+	late := e.At - c.deadline(b.at)
+	if late > 0 {
+		c.violated(e, "delivers %d/%d %v after it was appended, %v are allowed", e.Stream, e.Seq, e.At-b.at, c.past.header.SettleWithinNs)
+	}
+	return late + c.past.header.SettleWithinNs
+}
+
+// batch returns the batch that is delivered; nil if there is none.
+func (c *court) batch(e *trace.Event) *batch {
+	s := c.past.streams[e.Stream].of(e.Identity)
+	if s == nil || e.Count == 0 {
+		return nil
+	}
+	return s.find(e.Seq)
+}
+
+// healTime measures how long after the heal all that was written before it has
+// settled everywhere. It is no promise: links may be long.
+func healTime(c *court) rule {
+	healed, settled := time.Duration(-1), time.Duration(0)
+	return func(e *trace.Event) {
+		switch {
+		case e.Kind == trace.Deliver && healed >= 0:
+			if b := c.batch(e); b != nil && b.at <= healed {
+				settled = e.At
+			}
+		case e.Kind == trace.Phase && e.Note == PhaseHeal:
+			healed, settled = e.At, e.At
+		case e.Kind == trace.Phase && e.Note == PhaseEnd && healed >= 0:
+			c.costs(costHeal, (settled - healed).Seconds())
+		}
+	}
+}
+
+// judgeWaiting finds a batch that should have been delivered by now, at the
+// end of a phase.
+func (c *court) judgeWaiting(e *trace.Event, k int, m *witness) {
+	delivered := make([]uint64, len(c.past.streams))
+	for i := range m.place {
+		p := &c.past.order[i]
+		delivered[p.stream] = p.end() - 1
+	}
+	for j := range c.past.streams {
+		s := &c.past.streams[j]
+		if i := s.after(delivered[j]); i < len(s.batches) && e.At > c.deadline(s.batches[i].at) {
+			horizon, by := m.horizon()
+			c.violated(e, "member %d has not delivered %d/%d, %v after it was appended; its horizon is %s, set by stream %d",
+				member.ID(k), member.ID(j), s.batches[i].seq, e.At-s.batches[i].at, horizon, by)
+			return
+		}
+	}
+}
+
+// deadline returns when what was appended then must be settled: after a
+// disturbance the time counts from there.
+func (c *court) deadline(appended time.Duration) time.Duration {
+	return max(appended, c.past.healedAt, startUp) + c.past.header.SettleWithinNs
+}
+
+// startUp is how long members may take to find out who is who; nothing settles
+// before.
+const startUp = 500 * time.Millisecond
+
+// Once everything is settled, members get so long to tell each other that it
+// is; from then on only keep-alives may pass, of which twice the number is
+// allowed, for members answer some of them.
+const (
+	quietAfter       = time.Second
+	quietFactor      = 2
+	quietWindowLeast = 500 * time.Millisecond
+)
+
+// quietEnd: after the last settling traffic falls to keep-alives.
+func quietEnd(c *court) rule {
+	var settled time.Duration
+	sent := make([]uint64, len(c.past.members))
+	return func(e *trace.Event) {
+		switch e.Kind {
+		case trace.Deliver, trace.Append, trace.Start, trace.Fault, trace.Resume:
+			settled = e.At
+			clear(sent)
+		case trace.Send:
+			if e.At > settled+quietAfter {
+				sent[e.Member]++
+			}
+		case trace.Phase:
+			if c.isQuiet(e, settled) {
+				c.judgeQuiet(e, e.At-settled-quietAfter, sent)
+			}
+		}
+	}
+}
+
+// isQuiet reports whether a run ends, and long after everything had settled.
+func (c *court) isQuiet(e *trace.Event, settled time.Duration) bool {
+	return e.Note == PhaseEnd && c.past.header.Progress && e.At > settled+quietAfter+quietWindowLeast
+}
+
+// logsEmpty: after the last settling nobody keeps batches.
+func logsEmpty(c *court) rule {
+	var settled time.Duration
+	return func(e *trace.Event) {
+		if e.Kind != trace.Phase {
+			settled = e.At
+			return
+		}
+		for k := range c.past.members {
+			if left := c.past.members[k].sample.Bytes; left > 0 && c.isQuiet(e, settled) {
+				c.violated(e, "member %d still keeps %d bytes of batches that are settled everywhere", member.ID(k), left)
+			}
+		}
+	}
+}
+
+func (c *court) judgeQuiet(e *trace.Event, window time.Duration, sent []uint64) {
+	header := &c.past.header
+	beats := uint64(window/max(header.KeepAliveNs, 1)) + 1
+	expected := beats * uint64(len(c.past.members)-1)
+	if header.KeepAliveNs == 0 || expected == 0 {
+		return
+	}
+	c.costs(costQuiet, float64(slices.Max(sent))/float64(expected))
+	allowed := quietFactor * expected
+	for k := range c.past.members {
+		if sent[k] > allowed {
+			c.violated(e, "member %d sent %d messages in the last %v, although everything was settled; keep-alives are %d", member.ID(k), sent[k], window, allowed/quietFactor)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package check
+
+import "chatterbox/internal/proof/trace"
+
+// oneContent: one identity and sequence number stand for one batch at all
+// members, restarts included.
+func oneContent(c *court) rule {
+	return func(e *trace.Event) {
+		known := c.past.streams[e.Stream].of(e.Identity)
+		if known == nil {
+			return
+		}
+		b := known.find(e.Seq)
+		if b != nil && (b.count != e.Count || b.time != e.Time || b.hash != e.Hash) {
+			c.violated(e, "%d/%d has %d entries at time %d with content %x, its origin appended %d at time %d with content %x",
+				e.Stream, e.Seq, e.Count, uint64(e.Time), e.Hash, b.count, uint64(b.time), b.hash)
+		}
+	}
+}
+
+// noInvention: what a member holds of another's stream its origin appended,
+// with those sequence numbers.
+func noInvention(c *court) rule {
+	return func(e *trace.Event) {
+		if e.Kind == trace.Append && e.Stream == e.Member && e.Identity == c.past.members[e.Member].identity {
+			return
+		}
+		known := c.past.streams[e.Stream].of(e.Identity)
+		if known == nil || known.find(e.Seq) == nil {
+			c.violated(e, "%s of %d/%d of identity %s, which its origin never appended", e.Kind, e.Stream, e.Seq, e.Identity)
+		}
+	}
+}
+
+// contiguous: of each stream batches are appended without a gap, twice or
+// back, with strictly rising times.
+func contiguous(c *court) rule {
+	return func(e *trace.Event) {
+		m := &c.past.members[e.Member]
+		if have := m.held[e.Stream]; e.Seq != have+1 {
+			c.violated(e, "appends %d/%d while it holds %d entries of that stream", e.Stream, e.Seq, have)
+		}
+		if last := m.last[e.Stream]; e.Time <= last && e.Seq > 1 {
+			c.violated(e, "appends %d/%d at time %d after time %d of the same stream", e.Stream, e.Seq, uint64(e.Time), uint64(last))
+		}
+	}
+}
+
+// causality: what a member appends of its own comes after all that it held.
+func causality(c *court) rule {
+	return func(e *trace.Event) {
+		m := &c.past.members[e.Member]
+		if e.Stream != e.Member || e.Identity != m.identity || e.Seq <= m.ever[e.Stream] {
+			return
+		}
+		if e.Time <= m.latest {
+			c.violated(e, "appends its own %d/%d at time %d while it holds a batch of time %d", e.Stream, e.Seq, uint64(e.Time), uint64(m.latest))
+		}
+	}
+}

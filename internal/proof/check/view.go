@@ -1,0 +1,57 @@
+package check
+
+import (
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/trace"
+)
+
+// oneView: one number is one view, and nobody goes back to an older one.
+func oneView(c *court) rule {
+	return func(e *trace.Event) {
+		if e.Kind == trace.Start {
+			return
+		}
+		if lineage, known := c.past.views[e.Number]; known && lineage != e.Hash {
+			c.violated(e, "goes by view %d of lineage %x, another member by one of lineage %x", e.Number, e.Hash, lineage)
+		}
+		if before := c.past.members[e.Member].view; e.Number < before {
+			c.violated(e, "goes by view %d after it went by view %d", e.Number, before)
+		}
+	}
+}
+
+// nothingTakenBack: where the stream of who was let go ends, all that anybody
+// delivered of it lies before that.
+func nothingTakenBack(c *court) rule {
+	last := make([]uint64, len(c.past.members))
+	return func(e *trace.Event) {
+		end := c.past.ends[e.Stream]
+		switch {
+		case e.Kind == trace.Deliver:
+			last[e.Stream] = max(last[e.Stream], e.Seq+e.Count-1)
+			if end < last[e.Stream] {
+				c.violated(e, "delivers %d/%d, although that stream ends after %d entries", e.Stream, e.Seq, end)
+			}
+		case e.Have < last[e.Stream]:
+			c.violated(e, "ends stream %d after %d entries, of which %d were delivered", e.Stream, e.Have, last[e.Stream])
+		case end != endless && e.Have != end:
+			c.violated(e, "ends stream %d after %d entries, another member after %d", e.Stream, e.Have, end)
+		}
+	}
+}
+
+// ballots are the highest ones of a vote for what follows a view.
+type ballots struct{ view, promised, accepted uint64 }
+
+// votesRemembered: what was said of a vote only rises.
+func votesRemembered(c *court) rule {
+	said := map[member.Identity]ballots{}
+	return func(e *trace.Event) {
+		identity := c.past.members[e.Member].identity
+		before, now := said[identity], ballots{e.Number, e.Session, e.Seq}
+		if now.view == before.view && (now.promised < before.promised || now.accepted < before.accepted) || now.view < before.view {
+			c.violated(e, "says that of what follows view %d it promised %d and accepted %d, after %+v", now.view, now.promised, now.accepted, before)
+		}
+		said[identity] = now
+	}
+}

@@ -1,0 +1,252 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/check"
+	"chatterbox/internal/proof/failure"
+	"chatterbox/internal/proof/mutant"
+	"chatterbox/internal/proof/trace"
+	"chatterbox/internal/proof/workload"
+	"chatterbox/internal/world/journal"
+)
+
+// Runner runs one configuration after the other and uses memory again. It is
+// for one goroutine.
+type Runner struct {
+	queue    queue
+	frames   frames
+	payloads *protocol.Pool
+}
+
+// Buffers that own batches are made in: their size, and how many free ones are
+// kept.
+const (
+	payloadBytes  = 4 << 10
+	payloadsKept  = 64
+	membersMaxSim = 2048
+)
+
+// NewRunner makes a runner.
+func NewRunner() *Runner {
+	return &Runner{frames: newFrames(), payloads: protocol.NewPool(payloadBytes, payloadsKept)}
+}
+
+// Run runs a cluster from its start to its deadline, see [Run].
+func (r *Runner) Run(c Config) (Result, error) {
+	w, err := r.prepare(c.withDefaults())
+	if err != nil {
+		return Result{}, err
+	}
+	w.found = append(w.guarded(), w.found...)
+	r.queue.reset()
+	r.frames.reset()
+	result := Result{
+		Violations: append(w.judge.Violations(), w.found...), Count: w.judge.Count() + len(w.found), Costs: w.costs(),
+		Hash: w.hash.Sum(), Events: w.hash.Events(), Virtual: w.now, Messages: w.messages,
+		Header: w.header, Map: w.lines, Shape: w.shape, Entries: w.judge.Entries(), config: w.config,
+	}
+	return result, nil
+}
+
+// Prepare returns the header of the trace that a run will have.
+func Prepare(c Config) (trace.Header, error) {
+	w, err := NewRunner().prepare(c.withDefaults())
+	if err != nil {
+		return trace.Header{}, err
+	}
+	return w.header, nil
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Protocol != Delta && c.Protocol != Lockstep:
+		return fmt.Errorf("sim: protocol %q; there are %s and %s", c.Protocol, Delta, Lockstep)
+	case c.Protocol != Delta && (c.Changes || c.Shape != nil && c.Shape.Changes):
+		return fmt.Errorf("sim: the members of a cluster that runs %s never change", c.Protocol)
+	case c.Members < 1 || c.Members > membersMaxSim:
+		return fmt.Errorf("sim: %d members; possible are 1 to %d", c.Members, membersMaxSim)
+	case c.SendFor < 0 || c.GraceFor < 0 || c.SendFor > phaseMax || c.GraceFor > phaseMax:
+		return fmt.Errorf("sim: phases of %v and %v; possible is at most %v", c.SendFor, c.GraceFor, phaseMax)
+	case c.Mutant != mutant.None && c.Mutant.Doc(c.Protocol) == "":
+		return fmt.Errorf("sim: %s has no variant %q", c.Protocol, c.Mutant)
+	case c.Mutant != mutant.None && !slices.Contains(mutant.Built(c.Protocol), c.Mutant):
+		return fmt.Errorf("sim: this program was built without the variant %q of %s: chatterbox sim --mutant builds one that has it", c.Mutant, c.Protocol)
+	}
+	return c.Flaw.validate()
+}
+
+// prepare makes the world of a run as it is before anything happens.
+func (r *Runner) prepare(c Config) (*world, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	w := &world{order: order{}, archive: unbroken, config: c, queue: &r.queue, frames: &r.frames, payloads: r.payloads, sink: c.Sink}
+	if c.Shape != nil {
+		w.shape = *c.Shape
+	} else {
+		w.shape = Draw(c.Seed, c.Members)
+	}
+	w.shape.Changes = w.shape.Changes || c.Changes
+	if w.shape.Changes {
+		w.shape.Holders = member.Holders(c.Members)
+	}
+	w.list = names(c.Members)
+	w.lines = c.Map
+	if c.Map == nil {
+		w.lines = w.drawMap()
+	}
+	var err error
+	if w.schedule, err = w.lines.Bind(w.list); err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
+	}
+	w.identities, w.load = stream(c.Seed, drawIdentity), stream(c.Seed, drawLoad)
+	w.makeMembers()
+	w.demand()
+	w.judge = check.New(w.header, Numbers(c.Seed))
+	return w, nil
+}
+
+// names returns the list of so many members: a, b, c and so on.
+func names(members int) member.List {
+	list := make(member.List, members)
+	for i := range list {
+		list[i] = member.Member{Name: member.Letter(member.ID(i)), Host: "sim", Port: i + 1}
+	}
+	return list
+}
+
+func (w *world) makeMembers() {
+	n := w.config.Members
+	w.nodes, w.ways = make([]*node, n), make([]way, n*n)
+	for i := range w.nodes {
+		w.nodes[i] = &node{world: w, id: member.ID(i), rng: stream(w.config.Seed, drawMember<<32|uint64(i)), speed: 1}
+		if w.shape.Journal {
+			w.nodes[i].disk = new(journal.Memory)
+		}
+	}
+	for i, n := range w.nodes {
+		n.scarce.rng = stream(w.config.Seed, drawScarce<<32|uint64(i))
+		n.reader.rng = stream(w.config.Seed, drawHistory<<32|uint64(i))
+	}
+	for i := range w.ways {
+		w.ways[i].rng = stream(w.config.Seed, drawLink<<32|uint64(i))
+	}
+}
+
+// link returns how a link fails now.
+func (w *world) link(from, to member.ID, at time.Duration) failure.Link {
+	if w.shape.Spared != nil && w.shape.Spared[int(from)*len(w.nodes)+int(to)] {
+		return failure.Link{}
+	}
+	return w.schedule.Link(from, to, at)
+}
+
+// healSpread is how long after the send phase failures end at most.
+const healSpread = 500 * time.Millisecond
+
+// oldIn: in one of so many healed runs with journals a member comes back with an
+// older copy of its data.
+const oldIn = 16
+
+// drawMap draws what goes wrong, as the ending demands.
+func (w *world) drawMap() failure.Map {
+	m := w.drawFailures()
+	if w.config.Changes {
+		m = failure.RandomChanges(stream(w.config.Seed, drawChanges), w.config.Members, w.config.SendFor, m)
+	}
+	return m
+}
+
+// drawFailures draws what fails.
+func (w *world) drawFailures() failure.Map {
+	rng, n, c := stream(w.config.Seed, drawMap), w.config.Members, &w.config
+	if c.Changes {
+		return w.drawKept(rng)
+	}
+	random := failure.Random
+	if w.shape.Journal && stream(c.Seed, drawOld).IntN(oldIn) == 0 {
+		random = func(rng *rand.Rand, members int, length time.Duration, _ ...failure.Kind) failure.Map {
+			return failure.RandomOld(rng, members, length)
+		}
+	}
+	end := c.SendFor + time.Duration(rng.Int64N(int64(healSpread)))
+	switch w.shape.Ending {
+	case Healthy:
+		return nil
+	case Unended:
+		return w.kills(failure.Random(rng, n, c.SendFor))
+	case Core:
+		return membersHeal(w.kills(failure.Random(rng, n, c.SendFor, coreKinds(w.shape.Journal)...)), end)
+	}
+	return w.kills(random(rng, n, c.SendFor)).Heal(end)
+}
+
+// drawKept draws failures of a run in which members come and go: all ends well,
+// and nobody forgets anything.
+func (w *world) drawKept(rng *rand.Rand) failure.Map {
+	c := &w.config
+	end := c.SendFor + time.Duration(rng.Int64N(int64(healSpread)))
+	return w.kills(failure.Random(rng, c.Members, c.SendFor, coreKinds(w.shape.Journal)...)).Heal(end)
+}
+
+// kills draws which crashes only end the process: with a journal that is
+// something else.
+func (w *world) kills(m failure.Map) failure.Map {
+	if !w.shape.Journal {
+		return m
+	}
+	return failure.Kills(stream(w.config.Seed, drawKills), m)
+}
+
+// coreKinds are the failures after which all can still become complete: no
+// data is lost.
+func coreKinds(journal bool) []failure.Kind {
+	var kinds []failure.Kind
+	for _, kind := range failure.Kinds() {
+		if kind != failure.Amnesias && (journal || kind != failure.Crashes) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// membersHeal lets members be well from a time on; links stay as they are.
+func membersHeal(m failure.Map, at time.Duration) failure.Map {
+	var kept failure.Map
+	for _, e := range m.Heal(at) {
+		if e.Arrow != failure.NoLink && e.Action == failure.Heal && e.At == at {
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}
+
+// Numbers returns any number of the score workload of a run with a seed, by
+// drawing it again.
+func Numbers(seed uint64) check.Numbers {
+	type cursor struct {
+		numbers *workload.Numbers
+		next    uint64
+		value   uint64
+	}
+	cursors := map[member.ID]*cursor{}
+	return func(origin member.ID, seq uint64) uint64 {
+		c := cursors[origin]
+		if c == nil || c.next > seq {
+			c = &cursor{numbers: workload.NewNumbers(seed, int(origin))}
+			cursors[origin] = c
+		}
+		for c.next < seq {
+			c.value = c.numbers.Next()
+			c.next++
+		}
+		return c.value
+	}
+}

@@ -1,0 +1,417 @@
+package trace
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"chatterbox/internal/core/clock"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/world/driver"
+	"chatterbox/internal/world/journal"
+)
+
+// Recorder tells the events of one life of one member. It is the driver's
+// journal, sender, application and observer, and passes everything on to the
+// real ones.
+type Recorder struct {
+	sink Sink
+	now  func() time.Duration
+
+	journal  driver.Journal // nil: nothing is durable
+	sender   driver.Sender
+	app      driver.App
+	observer driver.Observer // nil: nobody else looks
+
+	event     Event // the one being told: reused, since sinks only borrow it
+	self      member.ID
+	pending   []Event      // appends that are not durable yet
+	published clock.Vector // the largest marks that messages said
+	trimmed   []uint64
+	position  uint64
+	voted     [3]uint64 // view, promised and accepted, as it was last told
+	closed    bool
+	light     bool // contents are not hashed
+}
+
+// NewRecorder returns the recorder of one life of a member of a list of so many
+// members.
+func NewRecorder(sink Sink, self member.ID, members int) *Recorder {
+	return &Recorder{sink: sink, self: self, published: make(clock.Vector, members), trimmed: make([]uint64, members)}
+}
+
+// Light lets the recorder leave the hashes of contents at 0, and returns it.
+// Hashing every byte twice costs a busy member a third of its speed; who only
+// watches needs none.
+func (r *Recorder) Light() *Recorder {
+	r.light = true
+	return r
+}
+
+func (r *Recorder) hash(b *protocol.Batch) uint64 {
+	if r.light {
+		return 0
+	}
+	return HashBytes(b.Bytes)
+}
+
+// Begin puts the recorder between a driver that is about to be made and its
+// world, and tells that the life begins, with what the journal recovered, if
+// anything: the batches of earlier lives are appended once more.
+func (r *Recorder) Begin(now func() time.Duration, life journal.Life, parts *driver.Config) {
+	r.now, r.journal, r.sender, r.app, r.observer = now, parts.Journal, parts.Sender, parts.App, parts.Observer
+	parts.Journal, parts.Sender, parts.App, parts.Observer = r, r, r, r
+	r.start(life.Identity, life.Count, life.Recovered)
+}
+
+func (r *Recorder) start(identity member.Identity, life uint64, recovered *protocol.Recovered) {
+	e := r.begin(Start)
+	e.Identity, e.Life = identity, life
+	r.tell()
+	if recovered == nil {
+		return
+	}
+	r.regain(&recovered.Base, recovered.Bound)
+	if recovered.View != nil {
+		r.install(recovered.View, r.tell)
+	}
+	if recovered.Base.Time > 0 {
+		copy(r.trimmed, recovered.Base.Have)
+		r.reset(&recovered.Base, ResetOwn)
+	}
+	r.appendAgain(recovered)
+}
+
+// appendAgain tells the batches that a journal gave back, but for those of
+// lives that turned out not to count.
+func (r *Recorder) appendAgain(recovered *protocol.Recovered) {
+	have := make([]uint64, len(r.published))
+	copy(have, recovered.Base.Have)
+	for b := range recovered.All() {
+		if recovered.Counts(&b) && b.Seq == have[b.Origin]+1 {
+			have[b.Origin] = b.Last()
+			r.append(&b)
+			r.tell()
+		}
+	}
+}
+
+// install tells that a view counts from now on, and which streams ended with it.
+func (r *Recorder) install(v *member.View, tell func()) {
+	e := r.begin(Install)
+	e.Number, e.Hash, e.Count, e.Time = v.Number, v.Lineage, uint64(v.Size()), v.Clock
+	tell()
+	for place := range v.Places {
+		if p := &v.Places[place]; p.Role == member.Gone {
+			e := r.begin(Ends)
+			e.Stream, e.Identity, e.Have = member.ID(place), p.Identity, p.Base
+			tell()
+			r.published[place].Have = min(r.published[place].Have, p.Base)
+		}
+	}
+}
+
+// vote tells what the member says for the first time of its vote for the next
+// view.
+func (r *Recorder) vote(m *protocol.Message) {
+	if m.Choice == nil {
+		return
+	}
+	for i := range m.Choice.Votes {
+		v := &m.Choice.Votes[i]
+		if v.Identity != m.Identity {
+			continue
+		}
+		e := r.begin(Vote)
+		e.Number, e.Session, e.Seq = m.Choice.Number, ballot(v.Promised), ballot(v.Accepted)
+		if said := [3]uint64{e.Number, e.Session, e.Seq}; said != r.voted {
+			r.voted = said
+			r.tell()
+		}
+	}
+}
+
+// ballot returns a ballot as one number, in their order.
+func ballot(b protocol.Ballot) uint64 { return b.Round<<16 | uint64(b.Place) }
+
+// regain tells what the member holds without appending it.
+func (r *Recorder) regain(base *protocol.Snapshot, bound clock.Time) {
+	for j := range r.published {
+		r.covered(base, member.ID(j), bound)
+		r.tell()
+	}
+}
+
+// covered begins the event of what a snapshot stands for.
+func (r *Recorder) covered(base *protocol.Snapshot, stream member.ID, bound clock.Time) {
+	e := r.begin(Recover)
+	e.Stream, e.Time = stream, bound
+	if int(stream) < len(base.Have) && base.Have[stream] > 0 {
+		e.Have, e.Promise = base.Have[stream], base.Time
+	}
+}
+
+// append begins the event of a batch that is held from now on.
+func (r *Recorder) append(b *protocol.Batch) {
+	e := r.begin(Append)
+	e.Stream, e.Identity, e.Seq, e.Count, e.Time = b.Origin, b.Identity, b.Seq, uint64(b.Count), b.Time
+	e.Bytes, e.Hash = uint64(b.Size()), r.hash(b)
+}
+
+// Observe tells what reached the member.
+func (r *Recorder) Observe(event protocol.Event, effects protocol.Effects) {
+	if r.observer != nil {
+		r.observer.Observe(event, effects)
+	}
+	switch event.Kind {
+	case protocol.Receive:
+		r.receive(event.Message)
+	case protocol.Up:
+		r.begin(Up).Peer = event.Peer
+		r.tell()
+	case protocol.Down:
+		r.begin(Down).Peer = event.Peer
+		r.tell()
+	case protocol.Close:
+		if !r.closed {
+			r.closed = true
+			r.begin(Close)
+			r.tell()
+		}
+	}
+}
+
+func (r *Recorder) receive(m *protocol.Message) {
+	e := r.begin(Receive)
+	e.Peer, e.Identity, e.Session, e.Number = m.From, m.Identity, m.Session, m.Number
+	e.Count, e.Bytes = content(m)
+	r.tell()
+}
+
+// content returns the entries and bytes of a message's batches.
+func content(m *protocol.Message) (entries, bytes uint64) {
+	for i := range m.Batches {
+		entries += uint64(m.Batches[i].Count)
+		bytes += uint64(m.Batches[i].Size())
+	}
+	return entries, bytes
+}
+
+// Keep passes on what is to be durable; it is told once it is.
+func (r *Recorder) Keep(effects protocol.Effects) {
+	if effects.View != nil {
+		r.install(effects.View, func() { r.pending = append(r.pending, r.event) })
+	}
+	if effects.Reset != nil {
+		for j := range r.published {
+			r.covered(effects.Reset, member.ID(j), effects.Reset.Time)
+			r.pending = append(r.pending, r.event)
+		}
+	}
+	for i := range effects.Append {
+		r.append(&effects.Append[i])
+		r.pending = append(r.pending, r.event)
+	}
+	if effects.Base != nil {
+		r.trim(effects.Base.Time, effects.Base.Have)
+	}
+	if r.journal != nil {
+		r.journal.Keep(effects)
+	}
+}
+
+// Sync makes durable and then tells what was appended.
+func (r *Recorder) Sync() error {
+	if r.journal != nil {
+		if err := r.journal.Sync(); err != nil {
+			return err
+		}
+	}
+	for i := range r.pending {
+		r.event = r.pending[i]
+		r.event.At = r.now()
+		r.tell()
+	}
+	r.pending = r.pending[:0]
+	return nil
+}
+
+// Load passes on that a parked batch is wanted.
+func (r *Recorder) Load(b *protocol.Batch) error {
+	if r.journal == nil {
+		return errNoJournal
+	}
+	return r.journal.Load(b)
+}
+
+var errNoJournal = errors.New("trace: there is no journal to load from")
+
+// IsFull passes on whether the journal has reached a limit.
+func (r *Recorder) IsFull() bool { return r.journal != nil && r.journal.IsFull() }
+
+// Order passes on what is delivered next.
+func (r *Recorder) Order(batches []protocol.Batch) {
+	if r.journal != nil {
+		r.journal.Order(batches)
+	}
+}
+
+// Restore passes on what the order begins with from now on.
+func (r *Recorder) Restore(snapshot *protocol.Snapshot) {
+	if r.journal != nil {
+		r.journal.Restore(snapshot)
+	}
+}
+
+// trim tells of each stream how much more of it is forgotten.
+func (r *Recorder) trim(stable clock.Time, trimmed []uint64) {
+	for j, have := range trimmed {
+		if have > r.trimmed[j] {
+			r.trimmed[j] = have
+			e := r.begin(Trim)
+			e.Stream, e.Time, e.Have = member.ID(j), stable, have
+			r.tell()
+		}
+	}
+}
+
+// Send tells of a message what it carries and what it says for the first time.
+func (r *Recorder) Send(envelope protocol.Envelope) {
+	m := envelope.Message
+	r.publish(m)
+	r.vote(m)
+	e := r.begin(Send)
+	e.Peer, e.Session, e.Number = envelope.To, m.Session, m.Number
+	e.Count, e.Bytes = content(m)
+	r.tell()
+	r.push(envelope)
+	r.sender.Send(envelope)
+}
+
+// push tells the batches of a message, neighbours of one stream together.
+func (r *Recorder) push(envelope protocol.Envelope) {
+	batches := envelope.Message.Batches
+	for i := 0; i < len(batches); {
+		b := &batches[i]
+		e := r.begin(Push)
+		e.Peer, e.Stream, e.Seq = envelope.To, b.Origin, b.Seq
+		for ; i < len(batches) && batches[i].Origin == e.Stream && batches[i].Seq == e.Seq+e.Count; i++ {
+			e.Count += uint64(batches[i].Count)
+			e.Bytes += uint64(batches[i].Size())
+		}
+		r.tell()
+	}
+}
+
+// publish tells each mark of the own row that is new.
+func (r *Recorder) publish(m *protocol.Message) {
+	for i := range m.Rows {
+		row := &m.Rows[i]
+		if row.Member != r.self || row.Identity != m.Identity {
+			continue
+		}
+		for _, mark := range row.Marks {
+			r.publishMark(mark)
+		}
+	}
+}
+
+func (r *Recorder) publishMark(mark protocol.StreamMark) {
+	said := &r.published[mark.Stream]
+	if joined := said.Merge(mark.Mark); joined == *said {
+		return
+	}
+	*said = said.Merge(mark.Mark)
+	e := r.begin(Publish)
+	e.Stream, e.Have, e.Promise = mark.Stream, mark.Have, mark.Promise
+	r.tell()
+}
+
+// Deliver tells each batch and passes them on.
+func (r *Recorder) Deliver(batches []protocol.Batch) {
+	for i := range batches {
+		b := &batches[i]
+		e := r.begin(Deliver)
+		e.Stream, e.Identity, e.Seq, e.Count, e.Time = b.Origin, b.Identity, b.Seq, uint64(b.Count), b.Time
+		e.Position, e.Hash = r.position, r.hash(b)
+		r.position += e.Count
+		r.tell()
+	}
+	r.app.Deliver(batches)
+}
+
+// Reset tells the snapshot and passes it on.
+func (r *Recorder) Reset(snapshot *protocol.Snapshot) {
+	r.reset(snapshot, ResetPeer)
+	r.app.Reset(snapshot)
+}
+
+// The notes of Reset events.
+const (
+	ResetOwn  = "of its own journal"
+	ResetPeer = "of a peer"
+)
+
+func (r *Recorder) reset(snapshot *protocol.Snapshot, note string) {
+	r.position = 0
+	for _, have := range snapshot.Have {
+		r.position += have
+	}
+	e := r.begin(Reset)
+	e.Time, e.Position, e.State, e.Note = snapshot.Time, r.position, wordsOf(snapshot.State), note
+	r.tell()
+}
+
+// wordsOf returns a state as numbers, little endian, as far as it goes.
+func wordsOf(state []byte) (words [6]uint64) {
+	for i := range words {
+		if len(state) >= 8*(i+1) {
+			words[i] = binary.LittleEndian.Uint64(state[8*i:])
+		}
+	}
+	return words
+}
+
+// Sample tells what the status says: of the member, what it holds, and what it
+// believes of its peers.
+func (r *Recorder) Sample(status *protocol.Status) {
+	e := r.begin(Sample)
+	e.Time, e.Promise, e.Bytes, e.Complete = status.Settled, status.Stable, uint64(status.LogBytes), status.Complete
+	if int(r.self) < len(status.Held) {
+		e.Have = status.Held[r.self].Have
+	}
+	r.tell()
+	r.trim(status.Stable, status.Trimmed)
+	for j, mark := range status.Held {
+		r.believe(r.self, member.ID(j), mark)
+	}
+	for k, known := range status.Known {
+		for j, mark := range known {
+			if member.ID(k) != r.self && mark != (clock.Mark{}) {
+				r.believe(member.ID(k), member.ID(j), mark)
+			}
+		}
+	}
+}
+
+func (r *Recorder) believe(peer, stream member.ID, mark clock.Mark) {
+	e := r.begin(Believe)
+	e.Peer, e.Stream, e.Have, e.Promise = peer, stream, mark.Have, mark.Promise
+	r.tell()
+}
+
+// Final tells the result of the member: the state over all that it holds, its
+// digest, the text that it prints, and whether it is complete.
+func (r *Recorder) Final(entries uint64, state [6]uint64, digest uint64, complete bool, text string) {
+	e := r.begin(Final)
+	e.Position, e.State, e.Hash, e.Complete, e.Note = entries, state, digest, complete, text
+	r.tell()
+}
+
+func (r *Recorder) begin(kind Kind) *Event {
+	r.event = Event{At: r.now(), Kind: kind, Member: r.self}
+	return &r.event
+}
+
+func (r *Recorder) tell() { r.sink.Tell(&r.event) }

@@ -1,0 +1,232 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+)
+
+// ErrRefused says that a change of the members cannot be made. Nothing was begun.
+var ErrRefused = errors.New("node: change refused")
+
+// views is who belongs to the cluster, for those who wait for changes of that.
+type views struct {
+	mu      sync.Mutex // guards below
+	view    *member.View
+	changed chan struct{} // closed at the next one; nil: nobody waits
+}
+
+// set publishes a view that is newer than the last one.
+func (v *views) set(view *member.View) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.view != nil && view.Number <= v.view.Number {
+		return
+	}
+	v.view = view
+	if v.changed != nil {
+		close(v.changed)
+		v.changed = nil
+	}
+}
+
+// now returns the newest view, nil before the members have met, and what is
+// closed when there is a newer one.
+func (v *views) now() (view *member.View, changed <-chan struct{}) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.changed == nil {
+		v.changed = make(chan struct{})
+	}
+	return v.view, v.changed
+}
+
+// View returns who belongs to the cluster, nil before the members have met, and
+// a channel that is closed when that has changed.
+func (n *Node) View() (view *member.View, changed <-chan struct{}) { return n.views.now() }
+
+// installed takes up a view that was decided, the first time that it is kept.
+func (n *Node) installed(v *member.View) {
+	if known, _ := n.views.now(); known != nil && v.Number <= known.Number {
+		return
+	}
+	n.cfg.Log.Info("the members have changed", "view", v.Number, "members", names(v), "quorum", v.Quorum(), "holders", v.Holders())
+	n.publish(v)
+}
+
+// publish tells who belongs to the cluster from now on.
+func (n *Node) publish(v *member.View) {
+	if n.cfg.Installed != nil {
+		n.cfg.Installed(v)
+	}
+	n.views.set(v)
+	n.readdress(v)
+}
+
+// readdress has members dialed where they are by now.
+func (n *Node) readdress(v *member.View) {
+	for i := range min(len(v.Places), len(n.cfg.Members)) {
+		p, id := &v.Places[i], member.ID(i)
+		host, text, err := net.SplitHostPort(p.Address)
+		port, wrong := strconv.Atoi(text)
+		if id != n.cfg.Self && p.Role == member.Writer && err == nil && wrong == nil && n.transport != nil {
+			n.transport.Move(id, host, port)
+		}
+	}
+}
+
+// names returns the names of the members of a view.
+func names(v *member.View) (all []string) {
+	for i := range v.Places {
+		if v.Places[i].Role == member.Writer {
+			all = append(all, v.Places[i].Name)
+		}
+	}
+	return all
+}
+
+// Leave has the others go on without this member, and waits until as many of them
+// know it as decide on the next view: until then they may need this one.
+func (n *Node) Leave(ctx context.Context) (*member.View, error) {
+	view, err := n.Change(ctx, member.Change{Kind: member.Evict, Identity: n.identity})
+	if err != nil {
+		return nil, err
+	}
+	ticker := time.NewTicker(knownEvery)
+	defer ticker.Stop()
+	for {
+		status, err := n.Status(ctx)
+		if err != nil || knownBy(view, status.Views) >= view.Quorum() {
+			return view, err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("node: the change is not known to enough members: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// knownEvery is how often it is looked who knows a view.
+const knownEvery = 20 * time.Millisecond
+
+// knownBy returns how many members of a view were heard to go by it, or a later
+// one.
+func knownBy(view *member.View, heard []uint64) (count int) {
+	for i := range view.Places {
+		if view.Places[i].Role == member.Writer && i < len(heard) && heard[i] >= view.Number {
+			count++
+		}
+	}
+	return count
+}
+
+// Change asks for a change of the members, and waits until a view is as it wants
+// it. The error wraps ErrRefused; after any other one the change may still come.
+func (n *Node) Change(ctx context.Context, change member.Change) (*member.View, error) {
+	asked := false
+	for {
+		view, changed := n.views.now()
+		switch {
+		case view == nil:
+			return nil, fmt.Errorf("%w: the members have not met yet", ErrRefused)
+		case change.Done(view):
+			return view, nil
+		case !view.Has(n.identity):
+			return nil, fmt.Errorf("%w: this member does not belong to the cluster any more; ask one of %s", ErrRefused, strings.Join(names(view), ", "))
+		}
+		if err := change.Check(view); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		if !asked {
+			if err := n.ask(ctx, view, change); err != nil {
+				return nil, err
+			}
+			asked = true
+		}
+		select {
+		case <-changed:
+		case <-n.done:
+			return nil, n.err
+		case <-ctx.Done():
+			return nil, fmt.Errorf("node: the change is not decided: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// Orphans calls visit for each batch that the folder has of a life of an origin
+// beyond so many entries, until it returns false.
+func (n *Node) Orphans(origin member.ID, identity member.Identity, cut uint64, visit func(protocol.Batch) bool) error {
+	if n.journal == nil {
+		return nil
+	}
+	return n.journal.Orphans(origin, identity, cut, visit)
+}
+
+// missing returns who is not heard if those who are do not decide on a change: to
+// begin it would stop settling for nothing.
+func missing(view *member.View, heard []bool, self member.ID) error {
+	var here, silent []string
+	for i := range view.Places {
+		p := &view.Places[i]
+		switch {
+		case p.Role != member.Writer:
+		case member.ID(i) == self || i < len(heard) && heard[i]:
+			here = append(here, p.Name)
+		default:
+			silent = append(silent, p.Name)
+		}
+	}
+	if len(here) >= view.Quorum() {
+		return nil
+	}
+	return fmt.Errorf("%d of %d members decide on a change, here is only %s; not heard: %s",
+		view.Quorum(), view.Size(), strings.Join(here, ", "), strings.Join(silent, ", "))
+}
+
+// May returns why a change of a view cannot be decided as things are; nil if it can.
+func (n *Node) May(ctx context.Context, view *member.View, change member.Change) error {
+	status, err := n.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err = change.Check(view); err == nil {
+		err = missing(view, status.Heard, n.cfg.Self)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return nil
+}
+
+// ask has the reducer take up a change.
+func (n *Node) ask(ctx context.Context, view *member.View, change member.Change) error {
+	var refused, broken error
+	err := n.inTurn(ctx, func() {
+		if broken = n.broken; broken == nil && n.stalled.Load() {
+			broken = fmt.Errorf("%w: %w", ErrRefused, n.Stalled())
+		}
+		if broken == nil {
+			refused = missing(view, n.reducer.Status().Heard, n.cfg.Self)
+		}
+		if broken == nil && refused == nil {
+			refused, broken = n.driver.Change(n.now(), change)
+		}
+	})
+	n.wakeUp() // what follows leaves with the loop's turn
+	switch err = errors.Join(err, broken); {
+	case err != nil:
+		return err
+	case refused != nil:
+		return fmt.Errorf("%w: %w", ErrRefused, refused)
+	}
+	return nil
+}

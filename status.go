@@ -1,0 +1,340 @@
+package chatterbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"chatterbox/internal/core/clock"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+)
+
+// Status is the state of a member at one instant.
+type Status struct {
+	// Name is this member's.
+	Name string
+	// Ready is nil if entries can settle at present; otherwise it says why not.
+	Ready error
+	// Writable is nil if this member accepts payloads; otherwise it says why
+	// not.
+	Writable error
+	// Oldest is the first position that can be read; Settled the last one;
+	// every member of the view holds all up to Stable. Oldest is Settled+1 if nothing can
+	// be read.
+	Oldest, Settled, Stable Position
+	// Snapshot is the position of this member's snapshot; 0 if it has none.
+	Snapshot Position
+	// Tentative is how many entries are held and not settled.
+	Tentative int
+	// Accepted is the last entry that this member accepted.
+	Accepted ID
+	// View is who belongs to the cluster.
+	View View
+	// Members are those of the view, this one included, and those that were
+	// evicted from it, in the order of their places.
+	Members []MemberStatus
+	// MemoryBytes and DiskBytes are what entries occupy here, in bytes.
+	MemoryBytes, DiskBytes int64
+	// Refused is how many connections were refused since the start: of
+	// strangers, and of members whose keys, list or cluster do not fit. The log
+	// has the reasons.
+	Refused uint64
+	// Mended is how many pieces of the folder were damaged since the start, or at
+	// it, and were put back: look at the disk.
+	Mended uint64
+	// Damage is nil unless a reader met an entry that is damaged on disk and that
+	// no peer could give back; then it says which, and why not.
+	Damage error
+}
+
+// MemberStatus is what this member knows of one member, itself included.
+type MemberStatus struct {
+	Member
+	// Evicted reports whether the others have gone on without it.
+	Evicted bool
+	// Heard is when this member was last heard directly, by a clock here. Zero:
+	// never since the start.
+	Heard time.Time
+	// HoldsUpSince is since when settling has waited for this member: it could
+	// still have an entry that comes earlier than one that is held here. Zero:
+	// settling does not wait for it, or for less than 375 ms.
+	HoldsUpSince time.Time
+	// Settled is the last position that has settled there, as far as is known
+	// here; never above Status.Settled.
+	Settled Position
+	// Holds is what it is known to hold of each member's entries, in the order
+	// of Status.Members; nil if that is not known.
+	Holds []Holding
+	// Entries is how many of its entries are among those that have settled here.
+	Entries uint64
+	// Trouble says, for people, why there is no connection to it: "nobody listens
+	// at the address", or why nothing that it says is taken. Empty if there is no
+	// trouble, or no connection was tried yet.
+	Trouble string
+	// Meta is what it published last by SetMeta.
+	Meta []byte
+}
+
+// A Holding is how much a member holds of the entries of one origin.
+type Holding struct {
+	// Seq is the last entry that it holds with all before it, of the origin's
+	// present life.
+	Seq uint64
+	// Lamport is the logical time up to which it lacks none: the origin has
+	// promised that no other one will have such a time or an earlier one. It is
+	// the largest number once the origin writes nothing more.
+	Lamport uint64
+}
+
+// watch is what is noted of peers when the node is sampled.
+type watch struct {
+	mu      sync.Mutex // guards below
+	heard   []time.Time
+	settled time.Time // when something settled last
+	last    protocol.Status
+}
+
+func (w *watch) begin(members int) { w.heard = make([]time.Time, members) }
+
+// sample notes who is heard.
+func (w *watch) sample(status *protocol.Status) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	for i, heard := range status.Heard {
+		if heard {
+			w.heard[i] = now
+		}
+	}
+	if status.Settled > w.last.Settled {
+		w.settled = now
+	}
+	w.last = *status
+}
+
+// holdUpMin is how long an entry must wait before somebody is said to hold it
+// up: shorter waits come and go all the time.
+const holdUpMin = 375 * time.Millisecond
+
+// silent reports whether a member is not heard, neither directly nor, as far as
+// that shows, through others: something settles all the same.
+func (w *watch) silent(id int) bool {
+	heard := id < len(w.last.Heard) && w.last.Heard[id]
+	return !heard && !w.settled.After(w.heard[id].Add(holdUpMin))
+}
+
+// Status returns the present state of the member; after Close, its last one.
+func (n *Node) Status() Status {
+	status, err := n.inner.Status(context.Background())
+	if err == nil {
+		n.watch.sample(&status)
+	}
+	n.watch.mu.Lock()
+	defer n.watch.mu.Unlock()
+	status = n.watch.last
+	extent := n.history.Extent()
+	s := Status{
+		Name: n.name, Oldest: Position(extent.Oldest), Settled: Position(extent.Settled),
+		Stable: Position(min(sum(status.Trimmed), extent.Settled)), Snapshot: n.snapshots.position(),
+		Tentative: int(max(held(&status), extent.Settled) - extent.Settled), MemoryBytes: int64(status.LogBytes) + extent.Bytes,
+		DiskBytes: n.inner.DiskBytes(),
+	}
+	s.Refused = n.inner.Refused()
+	s.Mended, s.Damage = n.mender.state()
+	s.Mended += uint64(n.inner.Mended())
+	view, _ := n.inner.View()
+	s.View = n.viewOf(view)
+	if accepted := n.inner.OwnEntries(); accepted > 0 {
+		s.Accepted = n.id(accepted)
+	}
+	s.Ready, s.Writable = n.ready(&status), n.writable(&status)
+	first, waits := n.history.Waiting()
+	if s.Ready == nil && status.Wedged && waits >= holdUpMin {
+		s.Ready = errors.New("chatterbox: settling waits until the members have decided on a change of themselves")
+	}
+	for i, m := range n.list {
+		s.Members = append(s.Members, n.memberStatus(member.ID(i), &s, &status))
+		s.Members[i].Member = Member{Name: m.Name, Address: n.addressIn(view, member.ID(i))}
+		s.Members[i].Entries = extent.Have[i]
+		s.Members[i].Evicted = isGone(view, member.ID(i))
+		if id := member.ID(i); waits >= holdUpMin && status.Held[id].Promise < first {
+			s.Members[i].HoldsUpSince = time.Now().Add(-waits)
+			if s.Ready == nil {
+				s.Ready = errors.New("chatterbox: settling waits for " + m.Name)
+			}
+		}
+	}
+	for _, peer := range n.inner.Traffic() {
+		s.Members[peer.Peer].Trouble = peer.Trouble
+	}
+	for _, found := range status.Findings {
+		if m := &s.Members[found.Member]; m.Trouble == "" && !status.Heard[found.Member] {
+			m.Trouble = found.Text(func(id member.ID) string { return n.list[id].Name })
+		}
+	}
+	return s
+}
+
+func (n *Node) memberStatus(id member.ID, s *Status, status *protocol.Status) MemberStatus {
+	out := MemberStatus{Heard: n.watch.heard[id], Meta: n.meta.of(id)}
+	switch {
+	case id == n.self:
+		out.Settled, out.Holds = s.Settled, holdings(status.Held)
+	case int(id) < len(status.Known) && status.Known[id] != nil:
+		out.Settled = min(s.Settled, Position(n.history.UpTo(status.Known[id].Horizon())))
+		out.Holds = holdings(status.Known[id])
+	}
+	return out
+}
+
+func holdings(marks clock.Vector) []Holding {
+	all := make([]Holding, len(marks))
+	for i, mark := range marks {
+		all[i] = Holding{Seq: mark.Have, Lamport: uint64(mark.Promise)}
+		if mark.Closed() {
+			all[i].Lamport = math.MaxUint64
+		}
+	}
+	return all
+}
+
+func sum(counts []uint64) (total uint64) {
+	for _, count := range counts {
+		total += count
+	}
+	return total
+}
+
+// held returns how many entries are held, of all streams.
+func held(status *protocol.Status) (total uint64) {
+	for _, mark := range status.Held {
+		total += mark.Have
+	}
+	return total
+}
+
+// ready returns why nothing can settle just now.
+func (n *Node) ready(status *protocol.Status) error {
+	if n.isClosed() {
+		return n.err
+	}
+	if err := n.inner.Err(); err != nil {
+		return err
+	}
+	if stalled := n.inner.Stalled(); stalled != nil {
+		return fmt.Errorf("%w: %w", ErrFull, stalled)
+	}
+	if !status.Agreed {
+		return errors.New("chatterbox: the members have not met: " + n.silentNow(status))
+	}
+	view, _ := n.inner.View()
+	silent := func(id int) bool { return !isGone(view, member.ID(id)) && n.watch.silent(id) }
+	if text := n.unheard(silent); text != everybodyHeard {
+		return errors.New("chatterbox: " + text)
+	}
+	return nil
+}
+
+// writable returns why no payload is taken just now.
+func (n *Node) writable(status *protocol.Status) error {
+	if refusal := n.inner.Refuses(); refusal != nil {
+		return n.whyEnded()
+	}
+	if stalled := n.inner.Stalled(); stalled != nil {
+		return fmt.Errorf("%w: %w", ErrFull, stalled)
+	}
+	if !status.Agreed {
+		return errors.New("chatterbox: the members have not met: " + n.silentNow(status))
+	}
+	switch {
+	case n.history.Full() != nil:
+		return errors.New("chatterbox: " + n.inner.WhyNoRoom())
+	case n.inner.DiskIsFull():
+		return errors.New("chatterbox: " + n.whyDiskIsFull(status))
+	}
+	return nil
+}
+
+// whyDiskIsFull returns what fills the folder: what somebody lacks, or what is kept
+// to be read again. The caller has watch.mu.
+func (n *Node) whyDiskIsFull(status *protocol.Status) string {
+	var lacking []string
+	view, _ := n.inner.View()
+	for i, m := range n.list {
+		if member.ID(i) == n.self || isGone(view, member.ID(i)) || i >= len(status.Known) || n.holdsAll(status, i) {
+			continue
+		}
+		since := "is behind"
+		switch heard := n.watch.heard[i]; {
+		case !n.watch.silent(i):
+		case heard.IsZero():
+			since = "was never heard of"
+		default:
+			since = "was not heard of since " + heard.Format(time.DateTime)
+		}
+		lacking = append(lacking, m.Name+" "+since)
+	}
+	if len(lacking) == 0 {
+		return "the folder has reached MaxDisk with what is kept to be read again: Compact it, or set Retain.Bytes"
+	}
+	return strings.Join(lacking, ", ") + "; the folder has reached MaxDisk with what is lacked there"
+}
+
+// holdsAll reports whether a member is known to hold all that is held here.
+func (n *Node) holdsAll(status *protocol.Status, id int) bool {
+	for stream, mark := range status.Held {
+		if stream >= len(status.Known[id]) || status.Known[id][stream].Have < mark.Have {
+			return false
+		}
+	}
+	return true
+}
+
+// whyNoRoom returns what a payload waits for that finds no room.
+func (n *Node) whyNoRoom() string {
+	if n.history.Full() == nil && n.inner.DiskIsFull() {
+		n.watch.mu.Lock()
+		defer n.watch.mu.Unlock()
+		return n.whyDiskIsFull(&n.watch.last)
+	}
+	return n.inner.WhyNoRoom()
+}
+
+// silent names the members that are not heard.
+func (n *Node) silent() string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	status, err := n.inner.Status(ctx)
+	if err != nil {
+		return "the node does not answer"
+	}
+	return n.silentNow(&status)
+}
+
+const everybodyHeard = "all members are heard"
+
+func (n *Node) silentNow(status *protocol.Status) string {
+	view, _ := n.inner.View()
+	return n.unheard(func(id int) bool {
+		return !isGone(view, member.ID(id)) && (id >= len(status.Heard) || !status.Heard[id])
+	})
+}
+
+// unheard names the members that are silent.
+func (n *Node) unheard(silent func(id int) bool) string {
+	var names []string
+	for i, m := range n.list {
+		if silent(i) {
+			names = append(names, m.Name)
+		}
+	}
+	if len(names) == 0 {
+		return everybodyHeard
+	}
+	return strings.Join(names, ", ") + " not heard"
+}

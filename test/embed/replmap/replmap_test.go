@@ -1,0 +1,69 @@
+package replmap
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+	"testing/synctest"
+
+	"chatterbox/chatterboxtest"
+)
+
+// run starts the maps of all members.
+func run(ctx context.Context, c *chatterboxtest.Cluster) map[string]*Map {
+	all := map[string]*Map{}
+	for _, name := range c.Names() {
+		m := New(c.Node(name), 10)
+		all[name] = m
+		go func() { _ = m.Run(ctx) }() // ends with the test
+	}
+	return all
+}
+
+func TestWhoeverWroteSeesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := chatterboxtest.NewCluster(t, 3, nil)
+		all := run(t.Context(), c)
+		for i := range 50 {
+			key, value := fmt.Sprint("key", i%7), fmt.Sprint("value", i)
+			m := all[c.Names()[i%3]]
+			if err := m.Put(t.Context(), key, value); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := m.Get(key); got != value {
+				t.Fatalf("%s is %q after %q was put", key, got, value)
+			}
+		}
+		c.Agree()
+		synctest.Wait()
+		for name, m := range all {
+			if !maps.Equal(m.All(), all["a"].All()) {
+				t.Errorf("%s has %v, a has %v", name, m.All(), all["a"].All())
+			}
+		}
+	})
+}
+
+func TestRestartedMemberGoesOnFromItsSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := chatterboxtest.NewCluster(t, 2, nil)
+		all := run(t.Context(), c)
+		for i := range 25 {
+			if err := all["a"].Put(t.Context(), fmt.Sprint(i), "x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Agree()
+		c.Crash("b")
+		c.Restart("b")
+		b := New(c.Node("b"), 10)
+		go func() { _ = b.Run(t.Context()) }()
+		if err := b.Put(t.Context(), "after", "y"); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(b.All()); got != 26 {
+			t.Errorf("%d keys of 26 after the restart", got)
+		}
+	})
+}

@@ -1,0 +1,254 @@
+//go:build unix
+
+package serve_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestAMemberThatIsGoneForGoodIsEvicted kills one of three for good while
+// clients write. Settling waits for it, and each way to ask says what ends that;
+// then the others go on without it, and nothing that they accepted is lost. One of
+// them is killed afterwards and comes back. At last the evicted one is started
+// again, with its folder and then without: it reads the same log and takes nothing.
+func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
+	h := newHouse(t)
+	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	defer stop()
+	for w := range writers {
+		clients.Go(func() {
+			for n := 0; h.write(ctx, w%members, fmt.Sprintf("writer %d entry %d", w, n)); n++ {
+			}
+		})
+	}
+	h.until("something has settled", func() bool { return h.settled(0) > 20 })
+	if text, status := h.members(0, "evict", "c"); status != 3 || !strings.Contains(text, "c is heard") {
+		t.Errorf("exit status %d: %s", status, text)
+	}
+	h.evictTheDead()
+	h.kill(1)
+	h.start(1)
+	h.until("the other one is back", func() bool { return h.ready(1) })
+	stop()
+	clients.Wait()
+	h.refuseChanges()
+	h.bringBack("with its folder")
+	orphans, status := h.members(2, "orphans", "c")
+	_, log := h.get(0, "/v1/entries")
+	alone := h.judgeOrphans(log, func(key, id string) bool { return strings.Contains(orphans, "-\t"+id+"\t"+key+"\n") })
+	t.Logf("%d entries that c accepted are orphans; exit status %d", alone, status)
+	h.kill(2)
+	if err := os.RemoveAll(h.places[2].data); err != nil {
+		t.Fatal(err)
+	}
+	h.bringBack("without its folder")
+	_, first := h.get(0, "/v1/entries")
+	if _, second := h.get(1, "/v1/entries"); first != second {
+		t.Error("the members have different logs")
+	}
+	h.judge(t, entriesOf(first))
+}
+
+// TestMembersThatLeaveLoseNothing has two of three members leave one after the
+// other while clients write to all of them: they end by themselves, in good order,
+// and all that anybody accepted has its place.
+func TestMembersThatLeaveLoseNothing(t *testing.T) {
+	h := newHouse(t)
+	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	ctx, stop := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	defer stop()
+	for w := range writers {
+		clients.Go(func() {
+			for n := 0; h.write(ctx, w%members, fmt.Sprintf("writer %d entry %d", w, n)); n++ {
+			}
+		})
+	}
+	for i, name := range map[int]string{2: "c", 1: "b"} {
+		before := h.settled(0)
+		h.until("something has settled", func() bool { return h.settled(0) > before+20 })
+		text, status := h.members(i, "leave", name)
+		if status != 0 || !strings.Contains(text, name+" has left: view ") {
+			t.Fatalf("exit status %d: %s", status, text)
+		}
+		if err := h.process(i).Wait(); err != nil {
+			t.Errorf("%s ended with %v", name, err)
+		}
+		last := h.settled(0)
+		h.until("settling goes on", func() bool { return h.settled(0) > last+20 })
+	}
+	stop()
+	clients.Wait()
+	if text, status := h.members(0, "leave", "a"); status != 3 || !strings.Contains(text, "the only member cannot go") {
+		t.Errorf("exit status %d: %s", status, text)
+	}
+	h.until("all has settled", func() bool { return h.settled(0) >= len(h.accepted) })
+	_, log := h.get(0, "/v1/entries")
+	h.judge(t, entriesOf(log))
+}
+
+// TestAMovedMemberIsDialedWhereItIs starts c at another address while the others
+// run, and then restarts one of them, which finds c there as well.
+func TestAMovedMemberIsDialedWhereItIs(t *testing.T) {
+	h := newHouse(t)
+	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.write(t.Context(), 2, "before")
+	h.kill(2)
+	moved := freeAddress(t)
+	for want, arguments := range map[string][]string{
+		"say where to":                 {"move", "c"},
+		"no member is called":          {"move", "x", moved},
+		"write it as host:port":        {"move", "c", "nowhere"},
+		"is that of a too":             {"move", "c", h.places[0].peer},
+		"there is an address too many": {"evict", "c", moved},
+	} {
+		if text, status := h.members(0, arguments...); status != 3 || !strings.Contains(text, want) {
+			t.Errorf("%q: exit status %d: %s", arguments, status, text)
+		}
+	}
+	if text, status := h.members(0, "move", "c", moved); status != 0 || !strings.Contains(text, moved) {
+		t.Fatalf("exit status %d: %s", status, text)
+	}
+	h.places[2].flags = append(h.places[2].flags, "--listen", moved)
+	h.start(2)
+	h.until("c is there", func() bool { return h.ready(2) })
+	h.until("b dials it there", func() bool { // else c offers a connection, which would do as well
+		talk, _ := os.ReadFile(h.talk(1))
+		_, after, _ := strings.Cut(string(talk), "the peer has another address")
+		for line := range strings.Lines(after) {
+			if strings.Contains(line, `msg="link up" peer="c (`) && strings.Contains(line, "dialed=true") {
+				return true
+			}
+		}
+		return false
+	})
+	h.kill(0)
+	h.start(0)
+	for i := range members {
+		h.write(t.Context(), i, fmt.Sprint("after ", i))
+	}
+	h.judge(t, h.calm(t.Context()))
+	_, status := h.get(0, "/v1/status")
+	if !strings.Contains(status, moved) || strings.Contains(status, h.places[2].peer) {
+		t.Errorf("%s", status)
+	}
+}
+
+// judgeOrphans demands that each entry that was accepted is in a log, or among c's
+// orphans, and not both. It returns how many of c's are orphans, and forgets that
+// they were accepted, for they are in nobody's order.
+func (h *house) judgeOrphans(log string, isOrphan func(key, id string) bool) (orphans int) {
+	h.t.Helper()
+	placed := map[string]bool{}
+	for _, e := range entriesOf(log) {
+		placed[e.id()] = true
+	}
+	for key, id := range h.accepted {
+		orphan := isOrphan(key, id)
+		if orphan {
+			orphans++
+			delete(h.accepted, key)
+		}
+		if placed[id] == orphan {
+			h.t.Errorf("%s is in the order: %t, and among the orphans: %t", id, placed[id], orphan)
+		}
+	}
+	return orphans
+}
+
+// evictTheDead kills c, has the others say what ends the wait, and does that.
+func (h *house) evictTheDead() {
+	h.t.Helper()
+	h.kill(2)
+	for _, path := range []string{"/readyz", "/v1/status"} {
+		h.until(path+" says what ends the wait", func() bool {
+			_, text := h.get(0, path)
+			return strings.Contains(text, "chatterbox members evict c --http")
+		})
+	}
+	waits, began := h.settled(0), time.Now()
+	if text, status := h.members(0, "evict", "c"); status != 0 || !strings.Contains(text, "view 2: 2 members") || strings.Contains(text, h.places[2].peer) {
+		h.t.Fatalf("exit status %d: %s", status, text)
+	}
+	h.until("settling goes on", func() bool { return h.settled(0) > waits && h.settled(1) > waits })
+	h.t.Logf("decided, and settling again, after %v", time.Since(began))
+}
+
+// refuseChanges asks for what makes no sense, and for what two members of whom one
+// is dead cannot decide.
+func (h *house) refuseChanges() {
+	h.t.Helper()
+	refused := func(name, why string) {
+		h.t.Helper()
+		if text, status := h.members(0, "evict", name); status != 3 || !strings.Contains(text, "refused") || !strings.Contains(text, why) {
+			h.t.Errorf("evict %s: exit status %d: %s", name, status, text)
+		}
+	}
+	refused("x", "no member is called")
+	h.kill(1)
+	h.until("b is silent", func() bool { _, text := h.get(0, "/readyz"); return strings.Contains(text, "b not heard") })
+	refused("b", "not heard: b")
+	h.start(1)
+}
+
+// bringBack starts c again: it reads what settles from then on, and takes nothing.
+func (h *house) bringBack(what string) {
+	h.t.Helper()
+	h.start(2)
+	h.until("the evicted one reads on, "+what, func() bool { return h.settled(2) > 0 && h.settled(2) == h.settled(0) && h.settled(1) == h.settled(0) })
+	n := 0
+	h.until("what is written then is there, too", func() bool {
+		n++
+		text := fmt.Sprintf("entry %d, written after it came back %s", n, what)
+		from := fmt.Sprintf("/v1/entries?from=%d", h.position(0, text))
+		pause(h.t.Context(), 100*time.Millisecond)
+		_, here := h.get(0, from)
+		_, there := h.get(2, from)
+		return strings.Contains(here, text) && here == there
+	})
+	h.until("it says that it takes nothing", func() bool {
+		status, text := h.get(2, "/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "does not write")
+	})
+}
+
+// position writes an entry and returns its position.
+func (h *house) position(at int, text string) uint64 {
+	h.t.Helper()
+	h.mu.Lock()
+	h.sent[text] = true
+	h.mu.Unlock()
+	request, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url(at, "/v1/entries?until=settled"), strings.NewReader(text))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_, body := h.answerTo(request, at, text)
+	return entryOf(body).Position
+}
+
+// members runs the command of that name at a member, and returns what it prints
+// and its exit status.
+func (h *house) members(at int, arguments ...string) (text string, status int) {
+	h.t.Helper()
+	command := exec.CommandContext(h.t.Context(), h.binary, append(append([]string{"members"}, arguments...), "--http", h.places[at].web)...)
+	output, err := command.CombinedOutput()
+	if command.ProcessState == nil {
+		h.t.Fatal(err)
+	}
+	return string(output), command.ProcessState.ExitCode()
+}

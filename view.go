@@ -1,0 +1,210 @@
+package chatterbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/world/history"
+)
+
+// A View is who belongs to the cluster, as its members have agreed.
+type View struct {
+	// Number counts views, from 1; 0 before the members have met.
+	Number uint64
+	// Members are in the order of their places.
+	Members []Member
+	// Quorum is how many members must be there to change the view; Holders is how
+	// many must hold an entry before it settles.
+	Quorum, Holders int
+}
+
+// A Change names a member in one of its fields, and has those of the others empty.
+type Change struct {
+	// Evict goes on without a member that is gone for good, or too long. What
+	// it accepted and no other member holds will never settle: Position returns
+	// [ErrLost] for it, and [Node.Orphans] yields what of it is left. If it is
+	// started again it reads, and does not write.
+	Evict string
+	// Leave lets a member go for good; it is asked of that member itself. It takes
+	// no more entries, waits until what it accepted has settled, and once the
+	// others go on without it ends with [ErrRemoved]. This goes on when the call
+	// has ended.
+	Leave string
+	// Move has a member dialed at another Address, "host:port", also after restarts.
+	// It is started there with its folder, the list of members as it was, and that
+	// address as Config.Listen.
+	Move    string
+	Address string
+}
+
+// nameAt returns what the tenant of a place is called here.
+func (n *Node) nameAt(v *member.View, place int) string {
+	if place < len(n.list) {
+		return n.list[place].Name
+	}
+	return v.Places[place].Name
+}
+
+// placeNamed returns the place of whoever is, or was last, called so; -1 if there
+// is none.
+func (n *Node) placeNamed(v *member.View, name string) int {
+	found := -1
+	for i := range v.Places {
+		if n.nameAt(v, i) == name && (found < 0 || v.Places[i].Role == member.Writer) {
+			found = i
+		}
+	}
+	return found
+}
+
+// addressIn returns where a member is dialed by a view, which may be nil.
+func (n *Node) addressIn(v *member.View, id member.ID) string {
+	if v != nil && int(id) < len(v.Places) {
+		return v.Places[id].Address
+	}
+	return n.list[id].Address()
+}
+
+// viewOf puts a view into the words of this package.
+func (n *Node) viewOf(v *member.View) View {
+	if v == nil {
+		return View{}
+	}
+	out := View{Number: v.Number, Quorum: v.Quorum(), Holders: v.Holders()}
+	for i := range v.Places {
+		if p := &v.Places[i]; p.Role == member.Writer {
+			out.Members = append(out.Members, Member{Name: n.nameAt(v, i), Address: p.Address})
+		}
+	}
+	return out
+}
+
+// isGone reports whether who had a place was evicted.
+func isGone(v *member.View, id member.ID) bool {
+	return v != nil && int(id) < len(v.Places) && v.Places[id].Role == member.Gone
+}
+
+// Views yields the present view, once the members have met, and then later ones
+// as they begin to count here; a slow loop skips some. It ends as Entries does.
+func (n *Node) Views(ctx context.Context) iter.Seq2[View, error] {
+	return func(yield func(View, error) bool) {
+		last := uint64(0)
+		for {
+			v, changed := n.inner.View()
+			if v != nil && v.Number > last {
+				last = v.Number
+				if !yield(n.viewOf(v), nil) {
+					return
+				}
+				continue
+			}
+			select {
+			case <-changed:
+			case <-n.closed:
+				yield(View{}, n.err)
+				return
+			case <-ctx.Done():
+				yield(View{}, fmt.Errorf("chatterbox: views: %w", context.Cause(ctx)))
+				return
+			}
+		}
+	}
+}
+
+// Change asks for a change of the members and waits until it is decided, which
+// needs a quorum of them. Any member may ask. The error wraps [ErrRefused], and
+// then nothing was begun; or the cause of ctx, and then the change may still
+// come, see Views. A change that is in force already is no error.
+func (n *Node) Change(ctx context.Context, c Change) (View, error) {
+	if n.isClosed() {
+		return View{}, n.err
+	}
+	v, _ := n.inner.View()
+	change, done, err := n.changeOf(c, v)
+	switch {
+	case err != nil:
+		return View{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	case !done && c.Leave != "":
+		return n.leave(ctx, v)
+	case !done:
+		v, err = n.inner.Change(ctx, change)
+	}
+	if err != nil {
+		return View{}, n.whyNoChange(ctx, err)
+	}
+	return n.viewOf(v), nil
+}
+
+// Orphans yields what this member has in its folder of an evicted member's
+// entries that will never settle, because too few members held them when it was
+// evicted, and ends. They are lost unless somebody broadcasts their payloads
+// anew. Their Position is 0. An error is the last pair.
+func (n *Node) Orphans(ctx context.Context, name string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		v, _ := n.inner.View()
+		if v == nil {
+			return
+		}
+		place := n.placeNamed(v, name)
+		if place < 0 || v.Places[place].Role != member.Gone {
+			return
+		}
+		tenant, broken := &v.Places[place], false
+		err := n.inner.Orphans(member.ID(place), tenant.Identity, tenant.Base, func(b protocol.Batch) bool {
+			if ctx.Err() != nil {
+				return false
+			}
+			r := reader{n: n}
+			b.Bytes = slices.Clone(b.Bytes)
+			broken = !r.yieldEach(&history.Batch{Batch: b}, yield)
+			return !broken
+		})
+		switch {
+		case broken:
+		case ctx.Err() != nil:
+			yield(Entry{}, readEnded(ctx))
+		case err != nil:
+			yield(Entry{}, fmt.Errorf("chatterbox: orphans of %s: %w", name, err))
+		}
+	}
+}
+
+// changeOf returns the change of a view that is meant, and reports whether it is
+// in force already.
+func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bool, err error) {
+	name := c.Evict + c.Leave + c.Move
+	switch {
+	case name == "" || name != c.Evict && name != c.Leave && name != c.Move:
+		return change, false, errors.New("name one member, to evict, to leave or to move")
+	case (c.Move != "") != (c.Address != ""):
+		return change, false, errors.New("a member moves to an address, and for nothing else there is one")
+	case v == nil:
+		return change, false, errors.New("the members have not met yet")
+	}
+	if c.Move != "" {
+		if _, _, err := splitAddress(c.Address); err != nil {
+			return change, false, fmt.Errorf("address %q: %w", c.Address, err)
+		}
+	}
+	switch place := n.placeNamed(v, name); {
+	case place < 0:
+	case v.Places[place].Role == member.Gone && c.Move != "":
+		return change, false, fmt.Errorf("%s does not belong to the cluster any more", name)
+	case v.Places[place].Role == member.Gone:
+		return change, true, nil
+	case c.Move != "":
+		return member.Change{Kind: member.Move, Identity: v.Places[place].Identity, Address: c.Address}, false, nil
+	case c.Leave != "" && member.ID(place) != n.self:
+		return change, false, fmt.Errorf("%s leaves when it is asked itself; this is %s", name, n.name)
+	case c.Evict != "" && member.ID(place) == n.self:
+		return change, false, fmt.Errorf("this is %s itself: have it leave, or ask another member", name)
+	default:
+		return member.Change{Kind: member.Evict, Identity: v.Places[place].Identity}, false, nil
+	}
+	return change, false, fmt.Errorf("no member is called %q", name)
+}
