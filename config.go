@@ -216,7 +216,7 @@ func (c *Config) inner(list member.List, self member.ID) node.Config {
 	if prepare := c.Prepare; prepare != nil {
 		inner.Prepare = func(b *protocol.Batch) any {
 			return prepare(Batch{
-				ID: ID{Origin: list[b.Origin].Name, Life: 1, Seq: b.Seq}, Lamport: uint64(b.Time),
+				ID: ID{Origin: list[b.Origin].Name, Life: onlyLife, Seq: b.Seq}, Lamport: uint64(b.Time),
 				view: &view{payloads: wire.Payloads(b)},
 			})
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
 	"chatterbox/internal/world/history"
 	"chatterbox/internal/world/wire"
@@ -16,24 +17,23 @@ import (
 // Position waits until an entry of any member is settled here, and returns its
 // position. Afterwards Entries yields the entry without waiting, unless it was
 // compacted. Position waits for as long as ctx allows: nothing settles while a
-// member is silent, and it also waits for an ID that no entry has yet.
+// member is silent, and it also waits for an ID that no entry has yet. An ID that
+// no entry can ever have, of an unknown origin or of a life that did not begin, is
+// an error at once.
 //
 // The error wraps [ErrLost]; [ErrCompacted] if the entry did settle but its place
 // is no longer known, which is not so for the last 65,536 batches, so that a
 // call soon after Broadcast does not race with Compact; [ErrClosed] or the cause
 // of ctx.
 func (n *Node) Position(ctx context.Context, id ID) (Position, error) {
-	origin, known := n.list.Named(id.Origin)
-	if !known || n.list[origin].Name != id.Origin || id.Seq == 0 {
-		return 0, fmt.Errorf("chatterbox: position of %q: no member gives out such an ID", id)
+	origin, err := n.originOf(id)
+	if err != nil {
+		return 0, err
 	}
 	what := func() string { return id.String() + " is not settled: " + n.silent() }
 	var late *time.Timer
 	for {
 		position, more, err := n.history.Place(origin, id.Seq)
-		if id.Life != 1 {
-			position = 0 // nobody gives out another life yet
-		}
 		switch {
 		case errors.Is(err, history.ErrUnknown):
 			return 0, fmt.Errorf("%w: the place of %s is not known any more", ErrCompacted, id)
@@ -282,7 +282,25 @@ func (n *Node) prepare(prepare func(*protocol.Batch) any, b *protocol.Batch) any
 
 // idOf names an entry of a batch.
 func (n *Node) idOf(b *history.Batch, entry int) ID {
-	return ID{Origin: n.list[b.Origin].Name, Life: 1, Seq: b.Seq + uint64(entry)}
+	return ID{Origin: n.list[b.Origin].Name, Life: onlyLife, Seq: b.Seq + uint64(entry)}
+}
+
+// onlyLife is the life in which all members write: one that begins without its data
+// reads.
+const onlyLife = 1
+
+// originOf returns whose entry an ID names.
+func (n *Node) originOf(id ID) (member.ID, error) {
+	origin, known := n.list.Named(id.Origin)
+	switch {
+	case !known || n.list[origin].Name != id.Origin:
+		return 0, fmt.Errorf("chatterbox: position of %q: no member is called %q", id, id.Origin)
+	case id.Seq == 0 || id.Life == 0:
+		return 0, fmt.Errorf("chatterbox: position of entry %d of life %d of %s: both count from 1", id.Seq, id.Life, id.Origin)
+	case id.Life > onlyLife:
+		return 0, fmt.Errorf("chatterbox: position of %q: %s writes in its first life only, for a member that lost its data reads", id, id.Origin)
+	}
+	return origin, nil
 }
 
 // entries yields what a reader reads, by the entry.
