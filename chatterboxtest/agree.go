@@ -42,7 +42,8 @@ func (c *Cluster) Agree() {
 // hold.
 func (c *Cluster) calm() (settled chatterbox.Position, calm bool) {
 	first := true
-	for _, n := range c.nodes {
+	for i := range c.members {
+		n := c.running(i)
 		if n == nil {
 			continue
 		}
@@ -56,7 +57,8 @@ func (c *Cluster) calm() (settled chatterbox.Position, calm bool) {
 }
 
 func (c *Cluster) describe() (text string) {
-	for i, n := range c.nodes {
+	for i := range c.members {
+		n := c.running(i)
 		if n == nil {
 			text += fmt.Sprintf("\n%s does not run", c.members[i].Name)
 			continue
@@ -71,7 +73,8 @@ func (c *Cluster) describe() (text string) {
 func (c *Cluster) compare() {
 	c.t.Helper()
 	known := map[chatterbox.Position]string{}
-	for i, n := range c.nodes {
+	for i := range c.members {
+		n := c.running(i)
 		if n == nil {
 			continue
 		}

@@ -5,106 +5,79 @@ import (
 	"time"
 
 	"chatterbox"
-	"chatterbox/internal/world/fault"
+	"chatterbox/internal/proof/trace"
 )
-
-func (c *Cluster) link(from, to int) fault.Link {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.links[from*len(c.members)+to]
-}
-
-// change changes the links between two members, in both directions.
-func (c *Cluster) change(a, b string, change func(*fault.Link)) {
-	c.t.Helper()
-	from, to := c.place(a), c.place(b)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	change(&c.links[from*len(c.members)+to])
-	change(&c.links[to*len(c.members)+from])
-}
-
-// Cut lets nothing pass between two members any more; nobody is told.
-func (c *Cluster) Cut(a, b string) {
-	c.t.Helper()
-	c.change(a, b, func(l *fault.Link) { l.Cut = true })
-}
-
-// Isolate cuts a member off from all others.
-func (c *Cluster) Isolate(name string) {
-	c.t.Helper()
-	for _, other := range c.Names() {
-		if other != name {
-			c.Cut(name, other)
-		}
-	}
-}
-
-// Heal ends all failures of the links between two members.
-func (c *Cluster) Heal(a, b string) {
-	c.t.Helper()
-	c.change(a, b, func(l *fault.Link) { *l = fault.Link{} })
-}
-
-// HealAll ends all failures of all links.
-func (c *Cluster) HealAll() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.links)
-}
-
-// Drop lets a share of the messages between two members be lost, from 0 to 1.
-func (c *Cluster) Drop(a, b string, share float64) {
-	c.t.Helper()
-	c.change(a, b, func(l *fault.Link) { l.Drop = share })
-}
-
-// Delay lets messages between two members take longer, from least to most.
-func (c *Cluster) Delay(a, b string, least, most time.Duration) {
-	c.t.Helper()
-	c.change(a, b, func(l *fault.Link) { l.DelayMin, l.DelayMax = least, most })
-}
 
 // Pause stops a member: it hears and says nothing until Resume.
 func (c *Cluster) Pause(name string) {
 	c.t.Helper()
-	c.network.Pause(c.members[c.place(name)].Address)
+	i := c.place(name)
+	if c.network == nil {
+		c.t.Fatalf("chatterboxtest: member %s cannot be paused: that needs the network in memory", name)
+	}
+	c.network.Pause(c.members[i].Address)
+	c.note(trace.Pause, i, "")
 }
 
 // Resume lets a paused member go on.
 func (c *Cluster) Resume(name string) {
 	c.t.Helper()
-	c.network.Resume(c.members[c.place(name)].Address)
+	i := c.place(name)
+	c.resume(i)
+	c.note(trace.Resume, i, "")
+}
+
+func (c *Cluster) resume(i int) {
+	if c.network != nil {
+		c.network.Resume(c.members[i].Address)
+	}
 }
 
 // Crash ends a member at once. What it had made durable stays in its folder;
 // without one it loses everything.
 func (c *Cluster) Crash(name string) {
 	c.t.Helper()
-	c.crash(c.place(name))
+	c.crash(c.place(name), trace.DataKept)
 }
 
 // CrashLosingData ends a member at once and takes its folder away.
 func (c *Cluster) CrashLosingData(name string) {
 	c.t.Helper()
 	i := c.place(name)
-	c.crash(i)
+	c.crash(i, trace.DataLost)
 	c.disks[i], c.snapshots[i] = newDisk(), newDisk()
 }
 
 // crash takes the power away from the disks first: what is done after that
 // leaves no trace.
-func (c *Cluster) crash(i int) {
+func (c *Cluster) crash(i int, data string) {
 	c.t.Helper()
 	n := c.Node(c.members[i].Name)
 	c.disks[i].crash()
 	c.snapshots[i].crash()
-	c.network.Pause(c.members[i].Address)
+	c.isolate(i, true)
+	c.note(trace.Crash, i, data)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = n.Close(ended) // a crash has no farewell
-	c.network.Resume(c.members[i].Address)
+	c.isolate(i, false)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.nodes[i] = nil
+}
+
+// isolate lets nothing leave a machine while it ends.
+func (c *Cluster) isolate(i int, down bool) {
+	switch {
+	case c.network == nil:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.down[i] = down
+	case down:
+		c.network.Pause(c.members[i].Address)
+	default:
+		c.network.Resume(c.members[i].Address)
+	}
 }
 
 // Restart starts a member that crashed.
@@ -120,7 +93,7 @@ func (c *Cluster) Restart(name string) {
 func (c *Cluster) TryRestart(name string) error {
 	c.t.Helper()
 	i := c.place(name)
-	if c.nodes[i] != nil {
+	if c.running(i) != nil {
 		c.t.Fatalf("chatterboxtest: member %s runs", name)
 	}
 	c.disks[i].repair()

@@ -26,13 +26,12 @@ internal/world/wire internal/world/fault internal/world/gate
 internal/world/driver internal/world/history internal/world/journal internal/world/transport internal/world/keys
 internal/world/node
 .
-chatterboxtest
 internal/proof/trace internal/proof/failure internal/proof/mutant internal/proof/state
 internal/proof/workload internal/proof/check
 internal/proof/cost
 internal/proof/sim internal/job/maelstrom internal/term
 internal/job internal/job/runs internal/show internal/serve
-internal/job/cluster internal/backup
+internal/job/cluster internal/backup chatterboxtest
 internal/job/bench internal/show/board internal/show/outlook
 internal/cli
 cmd bench

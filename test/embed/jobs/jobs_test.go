@@ -13,7 +13,7 @@ import (
 func TestEachJobIsDoneOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const jobs = 30
-		c := chatterboxtest.NewCluster(t, 3, nil)
+		c := chatterboxtest.New(t, chatterboxtest.Config{Seed: 1, Trace: true})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		taken := make(chan string)
@@ -26,7 +26,11 @@ func TestEachJobIsDoneOnce(t *testing.T) {
 				go work(ctx, b, fmt.Sprint(name, i), taken)
 			}
 		}
-		c.Drop("a", "b", 0.3)
+		c.Play(`
+			0s  a <-> b  drop 30%
+			0s  b -> c   delay 5ms..50ms
+			0s  c -> a   repeat 20%
+		`)
 		for i := range jobs {
 			name := c.Names()[i%3]
 			for range 2 { // somebody tries again, though all is well

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"chatterbox/chatterboxtest"
 )
@@ -64,6 +65,49 @@ func TestRestartedMemberGoesOnFromItsSnapshot(t *testing.T) {
 		}
 		if got := len(b.All()); got != 26 {
 			t.Errorf("%d keys of 26 after the restart", got)
+		}
+	})
+}
+
+// TestMapsAgreeAfterAllThatAMapOfFailuresDoes writes at a while links and members
+// fail.
+func TestMapsAgreeAfterAllThatAMapOfFailuresDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := chatterboxtest.New(t, chatterboxtest.Config{Trace: true})
+		all := run(t.Context(), c)
+		c.Agree()
+		wrote := make(chan error)
+		go func() {
+			for i := range 200 {
+				if err := all["a"].Put(t.Context(), fmt.Sprint("key", i%7), fmt.Sprint("value", i)); err != nil {
+					wrote <- err
+					return
+				}
+				<-time.After(20 * time.Millisecond)
+			}
+			wrote <- nil
+		}()
+		c.Play(`
+			0s     a -> b   cut
+			500ms  c        crash
+			1s     b        pause
+			2s     b        resume
+			2s     c        restart
+			3s     * <-> *  heal
+		`)
+		if err := <-wrote; err != nil {
+			t.Fatal(err)
+		}
+		c.Agree()
+		synctest.Wait()
+		again := New(c.Node("c"), 10) // its map went with the crash
+		go func() { _ = again.Run(t.Context()) }()
+		c.Agree()
+		synctest.Wait()
+		for name, m := range map[string]*Map{"b": all["b"], "c": again} {
+			if !maps.Equal(m.All(), all["a"].All()) || len(m.All()) != 7 {
+				t.Errorf("%s has %v, a has %v", name, m.All(), all["a"].All())
+			}
 		}
 	})
 }
