@@ -126,6 +126,7 @@ func (n *Node) Change(ctx context.Context, c Change) (View, error) {
 	}
 	v, _ := n.inner.View()
 	change, done, err := n.changeOf(c, v)
+	defer n.tellIfLate(func() string { return "the change is not decided: " + n.silent() }).Stop()
 	switch {
 	case err != nil:
 		return View{}, fmt.Errorf("%w: %w", ErrRefused, err)

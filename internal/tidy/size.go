@@ -12,7 +12,7 @@ const (
 	funcLinesFew   = 50  // above this is allowed for a few only
 	fewOf          = 100 // one function in so many may be above funcLinesFew
 	stateFieldsMax = 20  // fields of a state of a reducer
-	rootNamesMax   = 40  // public names of the root package, methods not counted
+	rootNamesMax   = 30  // public names of the root package, methods not counted
 )
 
 // FileSizes finds files that are too long to hold one idea.

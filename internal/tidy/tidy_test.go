@@ -41,6 +41,7 @@ func TestFilesAreShort(t *testing.T)                  { none(t, FileSizes) }
 func TestFunctionsCanBeSeenAtOnce(t *testing.T)       { none(t, FuncSizes) }
 func TestStatesAreMachines(t *testing.T)              { none(t, StateSizes) }
 func TestRootIsNarrow(t *testing.T)                   { none(t, RootNames) }
+func TestPublicTypesAreOwn(t *testing.T)              { none(t, PublicTypes) }
 func TestNothingHidesInPackageVariables(t *testing.T) { none(t, Variables) }
 func TestProductionNeverMakesMutants(t *testing.T)    { none(t, Mutants) }
 func TestLinksInDocumentsResolve(t *testing.T)        { none(t, Links) }
