@@ -68,11 +68,13 @@ type verdict struct {
 	Complete   bool            `json:"complete"`   // the trace has its end
 	Count      int             `json:"violations"` // all of them, more than are listed
 	Hash       string          `json:"trace_hash"`
+	View       uint64          `json:"view,omitempty"` // the newest that a member goes by, if not the first
 	Violations []jsonViolation `json:"first"`
 	Notes      []jsonViolation `json:"notes"` // what a busy machine, or what is missing, may be to blame for
 
 	incomplete error // why the trace is not complete
 	whose      string
+	members    string // who belongs to the newest view, and who is out
 }
 
 type jsonViolation struct {
@@ -90,13 +92,20 @@ func judge(in io.Reader, strict bool, events *atomic.Uint64) (*verdict, error) {
 	}
 	header := reader.Header()
 	judge, hash := check.New(header, sim.Numbers(header.Seed)), trace.Hash{}
+	views, newest := make([]trace.View, len(header.Members)), trace.View{}
 	var event trace.Event
 	for err = reader.Next(&event); err == nil; err = reader.Next(&event) {
 		hash.Tell(&event)
 		judge.Tell(&event)
 		events.Add(1)
+		if view := &views[event.Member]; view.Tell(&event) && view.Number >= newest.Number {
+			newest = *view
+		}
 	}
-	v := &verdict{Events: hash.Events(), Entries: judge.Entries(), Hash: fmt.Sprintf("%016x", hash.Sum())}
+	v := &verdict{Events: hash.Events(), Entries: judge.Entries(), Hash: fmt.Sprintf("%016x", hash.Sum()), View: newest.Number}
+	if newest.Number > 0 {
+		v.members = newest.Words(header.Members)
+	}
 	v.Violations, v.Notes = []jsonViolation{}, []jsonViolation{}
 	switch {
 	case errors.Is(err, io.EOF):
@@ -151,6 +160,9 @@ func (v *verdict) print(console *cli.Console) {
 	}
 	if v.incomplete != nil {
 		fmt.Fprintf(console.Stdout, "%s %v\n", console.Out.Warn("incomplete:"), v.incomplete)
+	}
+	if v.members != "" {
+		fmt.Fprintln(console.Stdout, v.members)
 	}
 	events := term.Plural(int(v.Events), "event")
 	switch {

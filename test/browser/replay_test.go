@@ -68,6 +68,48 @@ func TestReplayRewindsAndLinksToPositions(t *testing.T) {
 	}
 }
 
+// evicted is a run in which c is cut off, the others go on without it, and it
+// learns of that when it is heard again.
+const evicted = `# Two of three go on without the third.
+# run: protocol=delta members=3 seed=3 send=5s grace=62s tick=10ms holders=2 changes
+# run: delay=2ms..9ms rates=6,6,6 batch=1 journal
+1s     c <-> *  cut
+2500ms b        evict c
+4s     c <-> *  heal
+`
+
+// TestReplayShowsWhoIsEvicted in words and signs on the page of a replay, and in
+// a diagram of the same run, for light and dark, wide and narrow.
+func TestReplayShowsWhoIsEvicted(t *testing.T) {
+	tools := prepare(t)
+	events := record(t, tools, evicted)
+	address, _ := tools.serve(t, "replay", events)
+	diagram := tools.draw(t, events)
+	for _, theme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 400} {
+			t.Run(fmt.Sprint(theme, width), func(t *testing.T) {
+				p := tools.open(t, address+"#t=2.20&eye=a", look{width: width, height: 800, theme: theme})
+				p.await(now + ` === 2.2 && !document.querySelector('[data-member="c"]').classList.contains('evicted')`)
+				eval[bool](p, `location.hash = '#t=3.50&eye=a', true`)
+				p.await(now + ` === 3.5 && document.querySelector('[data-member="c"]').classList.contains('evicted')`)
+				p.await(`document.querySelector('[data-member="c"] .pill').textContent === 'evicted' && document.querySelector('[data-member="c"] .sign').textContent === '◇'`)
+				p.await(`document.getElementById('say').textContent.startsWith('a, b go on without c: ')`)
+				p.await(`[...document.querySelectorAll('#log li')].some(e => e.textContent.includes('◇view 2: the members are a, b; c was evicted'))`)
+				p.fits()
+				p.picture(fmt.Sprintf("replay-evicted-%s-%d", theme, width))
+				p = tools.open(t, diagram+"#from=0&to=6000000", look{width: width, height: 900, theme: theme})
+				p.await(ready)
+				if marks, lines := count(p, "path.lane.view"), count(p, "line.lane.out"); marks < 3 || lines == 0 {
+					t.Errorf("%d marks of views, %d lines of who is out", marks, lines)
+				}
+				p.await(`['view 2: without c', 'view 2: is out'].every(say => [...document.querySelectorAll('#d text.said')].some(e => e.textContent === say))`)
+				p.fits()
+				p.picture(fmt.Sprintf("diagram-evicted-%s-%d", theme, width))
+			})
+		}
+	}
+}
+
 func TestBothWidthsAndThemes(t *testing.T) {
 	tools := prepare(t)
 	address, _ := tools.serve(t, "replay", record(t, tools, halves))

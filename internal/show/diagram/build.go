@@ -100,6 +100,8 @@ func (b *Builder) Tell(e *trace.Event) {
 		b.mark(e)
 	case trace.Final:
 		b.run.Finals[e.Member] = Final{Known: true, Complete: e.Complete, Entries: e.Position, Hash: e.Hash}
+	case trace.Install, trace.Ends:
+		b.view(e)
 	default: // what members know and believe is not drawn
 	}
 	b.judge.Tell(e)
@@ -232,7 +234,7 @@ func (b *Builder) deliver(e *trace.Event) {
 
 // mark notes what happened besides.
 func (b *Builder) mark(e *trace.Event) {
-	b.run.Marks = append(b.run.Marks, Mark{At: e.At, Kind: e.Kind, Member: e.Member, Text: e.Note})
+	b.run.Marks = append(b.run.Marks, Mark{At: e.At, Kind: e.Kind, Member: e.Member, Text: e.Note, seen: uint32(b.run.Events)})
 	switch e.Kind {
 	case trace.Crash:
 		b.forget(e.Member, e.Note)
@@ -241,6 +243,34 @@ func (b *Builder) mark(e *trace.Event) {
 		keep := sort.Search(len(order), func(i int) bool { return order[i].first > e.Position })
 		b.run.orders[e.Member] = order[:keep]
 	}
+}
+
+// view notes by which view a member goes from now on, and who is out. That it
+// goes by the same one still is nothing new.
+func (b *Builder) view(e *trace.Event) {
+	last := b.viewOf(e.Member)
+	if e.Kind == trace.Install && (last == nil || last.View.Number != e.Number) {
+		b.mark(e)
+		last = &b.run.Marks[len(b.run.Marks)-1]
+	}
+	if last != nil {
+		last.View.Tell(e)
+	}
+}
+
+// viewOf returns the mark of the view that a member goes by since it started; nil
+// if it told none.
+func (b *Builder) viewOf(who member.ID) *Mark {
+	for i := len(b.run.Marks) - 1; i >= 0; i-- {
+		switch mark := &b.run.Marks[i]; {
+		case mark.Member != who:
+		case mark.Kind == trace.Install:
+			return mark
+		case mark.Kind == trace.Start:
+			return nil
+		}
+	}
+	return nil
 }
 
 // forget takes back what a member held that crashed, if it was not durable.

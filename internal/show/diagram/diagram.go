@@ -134,9 +134,11 @@ func (r *Run) lost(f *Frame) bool { return f.Got < 0 && f.Sent+2*r.slowest < r.E
 // Mark is something that happened to a member or to links, besides frames.
 type Mark struct {
 	At     time.Duration
-	Kind   trace.Kind // Start, Crash, Pause, Resume, Close, Fault, Phase or Reset
+	Kind   trace.Kind // Start, Crash, Pause, Resume, Close, Fault, Phase, Reset or Install
 	Member member.ID  // whose, but for Fault and Phase
 	Text   string     // of a fault or a phase
+	View   trace.View // of Install
+	seen   uint32     // the event of the trace
 }
 
 // Final is a member's result.

@@ -214,6 +214,37 @@ func TestLivesFollowTheMap(t *testing.T) {
 	}
 }
 
+// evicted is a run in which the others go on without c, which comes back later.
+func evicted(t *testing.T) *Run {
+	shape := sim.Draw(3, 3)
+	shape.Spared, shape.Journal, shape.Changes, shape.Holders, shape.Rates = nil, true, true, 2, []float64{20, 20, 20}
+	run, _ := play(t, sim.Config{Seed: 3, Members: 3, Shape: &shape, Map: parse(t, "1s c crash\n2s b evict c\n3500ms c restart")})
+	return run
+}
+
+// TestLivesTellTheView: each member that goes by another view says so, and the
+// line of who is out shows it while it runs.
+func TestLivesTellTheView(t *testing.T) {
+	run := evicted(t)
+	var texts []string
+	for _, event := range run.lifeEvents() {
+		texts = append(texts, run.names()[event.who]+" "+event.text)
+	}
+	got := strings.Join(texts, ", ")
+	for _, want := range []string{"a view 2: without c", "b view 2: without c", "c starts again, c view 2: is out"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in: %s", want, got)
+		}
+	}
+	var classes []string
+	for _, life := range livesOf(run, 2) {
+		classes = append(classes, life.class)
+	}
+	if got := strings.Join(classes, ", "); got != "dead, lane, dead, lane out" || len(livesOf(run, 0)) != 2 {
+		t.Errorf("the line of c: %s; of a: %v", got, livesOf(run, 0))
+	}
+}
+
 func broken(t *testing.T) *Run {
 	t.Helper()
 	c := sim.Config{Protocol: sim.Delta, Seed: 8, Mutant: "tie-without-origin"}

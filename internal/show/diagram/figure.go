@@ -220,16 +220,21 @@ func (p *picture) tells(i int32) string {
 	return text
 }
 
-// drawLives marks crashes, restarts and pauses on the lines.
+// drawLives marks crashes, restarts, pauses and changes of the view on the lines.
 func (p *picture) drawLives() {
 	for _, event := range p.run.lifeEvents() {
 		if event.at < p.view.From || event.at > p.view.To {
 			continue
 		}
 		x, y := p.l.x(event.at), p.l.y(event.who)
-		if event.crash {
+		ink := "badink"
+		switch {
+		case event.crash:
 			fmt.Fprintf(&p.top, `<path class="x bad" d="M%.1f %.1fl10 10m0-10l-10 10"/>`, x-5, y-5)
-		} else {
+		case event.view:
+			ink = "said"
+			fmt.Fprintf(&p.top, `<path class="cardfill lane" d="M%.1f %.1fl6 -6l6 6l-6 6z"/>`, x-6, y)
+		default:
 			fmt.Fprintf(&p.top, `<line class="bad" stroke-width="2.4" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, x, x, y-7, y+7)
 		}
 		anchor, dx := "", 9.0
@@ -237,7 +242,7 @@ func (p *picture) drawLives() {
 			anchor, dx = " end", -9
 		}
 		if p.l.gap >= gapForLabels {
-			fmt.Fprintf(&p.top, `<text class="fault badink%s" x="%.1f" y="%.1f">%s</text>`, anchor, x+dx, y-9, event.text)
+			fmt.Fprintf(&p.top, `<text class="fault %s%s" x="%.1f" y="%.1f">%s</text>`, ink, anchor, x+dx, y-9, escape(event.text))
 		}
 	}
 }
@@ -338,5 +343,9 @@ func (p *picture) legend(b *strings.Builder) {
 	item(`<rect y="-7" width="24" height="14" rx="3" fill="url(#wall)"/>`, "cut", 31)
 	item(`<path class="dead" d="M0 0h24"/>`, "down", 31)
 	item(`<path class="lane still" d="M0 0h24"/>`, "paused", 31)
+	if p.run.changes() {
+		item(`<path class="lane out" d="M0 0h24"/>`, "evicted", 31)
+		item(`<path class="cardfill lane" d="M0 0l6 -6l6 6l-6 6z"/>`, "another view", 19)
+	}
 	fmt.Fprintf(b, `<text class="mute end" x="%.1f" y="%.1f">time runs to the right</text>`, pictureWidth-marginSide, y)
 }

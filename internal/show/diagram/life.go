@@ -1,6 +1,8 @@
 package diagram
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,25 +17,29 @@ type life struct {
 	class string
 }
 
-// livesOf returns when a member ran, was paused and did not run.
+// livesOf returns when a member ran, was paused and did not run, and when it ran
+// while the others went on without it.
 func livesOf(r *Run, who member.ID) []life {
 	class, since := "dead", time.Duration(0)
 	var lives []life
+	does := class
+	var newest trace.View
 	for i := range r.Marks {
 		mark := &r.Marks[i]
-		if mark.Member != who {
-			continue
+		switch {
+		case mark.Kind == trace.Install && mark.View.Number > newest.Number:
+			newest = mark.View
+		case mark.Member != who:
+		case mark.Kind == trace.Start || mark.Kind == trace.Resume:
+			does = "lane"
+		case mark.Kind == trace.Crash:
+			does = "dead"
+		case mark.Kind == trace.Pause:
+			does = "lane still"
 		}
-		var next string
-		switch mark.Kind {
-		case trace.Start, trace.Resume:
-			next = "lane"
-		case trace.Crash:
-			next = "dead"
-		case trace.Pause:
-			next = "lane still"
-		default:
-			continue
+		next := does
+		if does == "lane" && newest.Out.Has(who) {
+			next = "lane out"
 		}
 		if next != class {
 			lives = append(lives, life{span{since, mark.At}, class})
@@ -49,6 +55,7 @@ type lifeEvent struct {
 	who   member.ID
 	text  string
 	crash bool
+	view  bool // it goes by another view
 }
 
 // lifeEvents returns what happened to members besides their first start, if
@@ -77,6 +84,8 @@ func (r *Run) lifeEvents() []lifeEvent {
 			e.text = "is paused"
 		case trace.Resume:
 			e.text = "goes on"
+		case trace.Install:
+			e.text, e.view = r.viewText(mark), true
 		}
 		if e.text != "" {
 			events = append(events, e)
@@ -84,6 +93,35 @@ func (r *Run) lifeEvents() []lifeEvent {
 	}
 	return events
 }
+
+// changes reports whether any member goes by another view than the first.
+func (r *Run) changes() bool {
+	return slices.ContainsFunc(r.Marks, func(m Mark) bool { return m.Kind == trace.Install })
+}
+
+// viewText says in few words by which view a member goes, and who is out of it.
+func (r *Run) viewText(mark *Mark) string {
+	text := fmt.Sprintf("view %d", mark.View.Number)
+	if mark.View.Out.Has(mark.Member) {
+		return text + ": is out"
+	}
+	var out []string
+	for id, name := range r.names() {
+		if mark.View.Out.Has(member.ID(id)) {
+			out = append(out, name)
+		}
+	}
+	switch {
+	case len(out) == 0:
+		return text + ": all"
+	case len(out) > outShown:
+		return text + fmt.Sprintf(": without %d", len(out))
+	}
+	return text + ": without " + strings.Join(out, ", ")
+}
+
+// outShown is how many members a mark names that are out.
+const outShown = 3
 
 // lateAfter is how long after the start of the run a member starts late:
 // processes take a while.

@@ -130,6 +130,7 @@ type (
 		Member member.ID `json:"m"`
 		Text   string    `json:"text"`
 		Bad    bool      `json:"bad"`
+		View   bool      `json:"view,omitempty"`
 	}
 	jsonFault struct {
 		At   int64  `json:"at"`
@@ -181,7 +182,7 @@ func (r *Run) pageData(v *View, reduced *reduced) *jsonPage {
 
 func (r *Run) pageMarks(data *jsonPage) {
 	for _, event := range r.lifeEvents() {
-		data.Marks = append(data.Marks, jsonMark{micros(event.at), event.who, event.text, event.crash})
+		data.Marks = append(data.Marks, jsonMark{micros(event.at), event.who, clean(event.text, textChars), event.crash, event.view})
 	}
 	for i := 0; i < len(r.Marks); i++ {
 		if r.Marks[i].Kind == trace.Fault {

@@ -39,8 +39,8 @@ func dark() palette {
 // for many viewers of pictures know no variables.
 func (p palette) rules() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".ground{fill:%s}.card{fill:%s;stroke:%s}.ink{fill:%s}.mute{fill:%s}.badink{fill:%s;stroke:%s}",
-		p.ground, p.card, p.line, p.ink, p.mute, p.bad, p.card)
+	fmt.Fprintf(&b, ".ground{fill:%s}.card{fill:%s;stroke:%s}.ink{fill:%s}.mute{fill:%s}.badink{fill:%s;stroke:%s}.said{fill:%s;stroke:%s}",
+		p.ground, p.card, p.line, p.ink, p.mute, p.bad, p.card, p.ink, p.card)
 	fmt.Fprintf(&b, ".lane{stroke:%s}.dead{stroke:%s}.grid{stroke:%s}.rest,.row{stroke:%s}.restfill{fill:%s}.edge{stroke:%s}",
 		p.ink, p.mute, p.line, p.link, p.link, p.card)
 	fmt.Fprintf(&b, ".bad{stroke:%s}.badfill{fill:%s}.wash{fill:%s}.cardfill{fill:%s}", p.bad, p.bad, p.badGround, p.card)
@@ -56,7 +56,7 @@ func styleSheet() string {
 .title{font-size:20px;font-weight:680}.what{font-size:13px}.who{font-size:14px;font-weight:700;text-anchor:middle;dominant-baseline:central}
 .label{font-size:11.5px;font-weight:700;text-anchor:middle;dominant-baseline:central}.fault{font-weight:600;paint-order:stroke;stroke-width:4px}
 .mid{text-anchor:middle}.end{text-anchor:end}
-.lane{stroke-width:1.6}.dead{stroke-width:1.6;stroke-dasharray:1 5}.still{stroke-dasharray:7 4}
+.lane{stroke-width:1.6}.dead{stroke-width:1.6;stroke-dasharray:1 5}.still{stroke-dasharray:7 4}.out{stroke-dasharray:9 3 1 3}
 .frame{fill:none;stroke-width:1.6}.row{stroke-width:1.1;stroke-dasharray:4 3}.gone{stroke-dasharray:2 3;stroke-width:1.4}.rest{stroke-width:.7;opacity:.45}
 .x{fill:none;stroke-width:2.2;stroke-linecap:round}.wait{stroke-width:4;opacity:.5;stroke-linecap:round}.edge{stroke-width:1.5}.ring{stroke-width:2.2}
 `

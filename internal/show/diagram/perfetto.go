@@ -196,6 +196,9 @@ func (w *chromeWriter) world(r *Run) {
 		}
 	}
 	for _, event := range r.lifeEvents() {
+		if event.view {
+			continue // a slice, as all that a member does
+		}
 		w.write(&chromeEvent{Name: event.text, Cat: "member", Ph: "i", Scope: "p", Ts: micro(event.at), Pid: pidOf(event.who), Tid: onlyTid})
 	}
 	for i := range r.Broken {

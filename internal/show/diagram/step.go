@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/trace"
 )
 
 // step is something that a member did at a moment: it wrote or settled
-// batches, sent or received a frame. Programs that draw space-time diagrams
+// batches, sent or received a frame, went by another view from then on. Programs that draw space-time diagrams
 // call it an event.
 type step struct {
 	at      time.Duration
@@ -18,7 +19,8 @@ type step struct {
 	order   uint32 // in the trace
 	kind    stepKind
 	frame   int32   // of those that sent or received
-	batches []int32 // of all kinds
+	batches []int32 // of all kinds but installing
+	mark    *Mark   // of those that installed a view
 }
 
 type stepKind uint8
@@ -28,6 +30,7 @@ const (
 	stepSettles
 	stepSends
 	stepReceives
+	stepInstalls
 )
 
 // stepsOf returns what members did with some batches in a view, and with some
@@ -37,15 +40,20 @@ func (r *Run) stepsOf(v *View, batches, frames []int32) []step {
 	for _, i := range batches {
 		b := &r.Batches[i]
 		if at := b.Held[b.Stream]; at >= v.From && at <= v.To {
-			steps = append(steps, step{at, b.Stream, b.wrote, stepWrites, nothing, []int32{i}})
+			steps = append(steps, step{at: at, who: b.Stream, order: b.wrote, kind: stepWrites, frame: nothing, batches: []int32{i}})
 		}
 	}
 	steps = append(steps, r.settlings(v, batches)...)
 	for _, i := range frames {
 		f := &r.Frames[i]
-		steps = append(steps, step{f.Sent, f.From, f.sent, stepSends, i, r.carries(f)})
+		steps = append(steps, step{at: f.Sent, who: f.From, order: f.sent, kind: stepSends, frame: i, batches: r.carries(f)})
 		if f.Got >= 0 {
-			steps = append(steps, step{f.Got, f.To, f.got, stepReceives, i, r.carries(f)})
+			steps = append(steps, step{at: f.Got, who: f.To, order: f.got, kind: stepReceives, frame: i, batches: r.carries(f)})
+		}
+	}
+	for i := range r.Marks {
+		if mark := &r.Marks[i]; mark.Kind == trace.Install && mark.At >= v.From && mark.At <= v.To {
+			steps = append(steps, step{at: mark.At, who: mark.Member, order: mark.seen, kind: stepInstalls, frame: nothing, mark: mark})
 		}
 	}
 	slices.SortFunc(steps, func(x, y step) int { return cmp.Compare(x.order, y.order) })
@@ -73,7 +81,7 @@ func (r *Run) settlings(v *View, batches []int32) []step {
 				continue
 			}
 			place[key] = len(steps)
-			steps = append(steps, step{at, member.ID(m), b.settledAs[m], stepSettles, nothing, []int32{i}})
+			steps = append(steps, step{at: at, who: member.ID(m), order: b.settledAs[m], kind: stepSettles, frame: nothing, batches: []int32{i}})
 		}
 	}
 	for k := range steps {
@@ -87,6 +95,9 @@ const labelsShown = 6
 
 // words returns what happened in a step, without who did it.
 func (r *Run) words(s *step) string {
+	if s.kind == stepInstalls {
+		return "goes by " + s.mark.View.Words(r.names())
+	}
 	what := "marks"
 	if len(s.batches) > 0 {
 		var labels []string

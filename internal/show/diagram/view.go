@@ -46,7 +46,7 @@ func (r *Run) Whole() View {
 	}
 	for i := range r.Marks {
 		mark := &r.Marks[i]
-		if mark.Kind == trace.Fault || mark.Kind == trace.Crash || mark.Kind == trace.Start || mark.Kind == trace.Pause || mark.Kind == trace.Resume {
+		if mark.Kind == trace.Fault || mark.Kind == trace.Crash || mark.Kind == trace.Start || mark.Kind == trace.Pause || mark.Kind == trace.Resume || mark.Kind == trace.Install {
 			to, from = max(to, mark.At), min(from, mark.At)
 		}
 	}

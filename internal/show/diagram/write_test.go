@@ -79,6 +79,47 @@ func TestPictureShowsARun(t *testing.T) {
 	}
 }
 
+// TestChangesOfTheViewAreDrawn in the picture, the page and the files for other
+// programs; hostile names are text in it.
+func TestChangesOfTheViewAreDrawn(t *testing.T) {
+	run := evicted(t)
+	var picture, page, log, events bytes.Buffer
+	for _, write := range []func() (string, error){
+		func() (string, error) { return SVG(&picture, run, run.Whole()) },
+		func() (string, error) { return Page(&page, run, run.Whole()) },
+		func() (string, error) { return ShiViz(&log, run, run.Whole()) },
+		func() (string, error) { return Perfetto(&events, run, run.Whole()) },
+	} {
+		if _, err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, text := texts(t, picture.Bytes())
+	for _, want := range []string{"view 2: without c", "view 2: is out", "another view", "evicted"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the picture does not say %q", want)
+		}
+	}
+	marks := 0
+	for _, mark := range pageData(t, page.String()).Marks {
+		if mark.View {
+			marks++
+		}
+	}
+	const words = "goes by view 2: the members are a, b; c was evicted"
+	if in, also := strings.Count(log.String(), words), strings.Count(events.String(), words); marks != 3 || in != 3 || also != 3 {
+		t.Errorf("of 3 members %d have a mark on the page, %d lines for ShiViz, %d slices for Perfetto", marks, in, also)
+	}
+	run.Header.Members = hostile()[:3]
+	picture.Reset()
+	if _, err := SVG(&picture, run, run.Whole()); err != nil {
+		t.Fatal(err)
+	}
+	if elements, _ := texts(t, picture.Bytes()); elements["script"]+elements["img"]+elements["b"] > 0 {
+		t.Errorf("elements %v in a picture with hostile names", elements)
+	}
+}
+
 // TestHostileNamesAreTextInPictures.
 func TestHostileNamesAreTextInPictures(t *testing.T) {
 	run, _ := halves(t)

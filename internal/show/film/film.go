@@ -154,6 +154,16 @@ func (f witness) Settled(b *scene.Batch, id member.ID) {
 	}
 }
 
+// Lost notes that it will never be final.
+func (f witness) Lost(b *scene.Batch) {
+	f.step.Lost = append(f.step.Lost, int64(b.Number), -1, micros(f.scene.Now))
+}
+
+// Dropped notes that a member that holds it learns of that.
+func (f witness) Dropped(b *scene.Batch, id member.ID) {
+	f.step.Lost = append(f.step.Lost, int64(b.Number), int64(id), micros(f.scene.Now))
+}
+
 // placedMax is how many batches are remembered whose position was told; it may
 // be told again.
 const placedMax = 1 << 14
@@ -176,7 +186,7 @@ func (f *Film) tellMembers() {
 // member returns what a member is like now.
 func (f *Film) member(id member.ID) Member {
 	m := &f.scene.Members[id]
-	now := Member{ID: id, State: m.State.String(), Since: micros(m.Since), Held: m.Held(), Settled: m.Settled, Oldest: -1}
+	now := Member{ID: id, State: m.State.String(), Since: micros(m.Since), Held: m.Held(), Settled: m.Settled, Oldest: -1, Out: f.scene.Out(id)}
 	if lag := f.scene.Lag(id); lag > 0 {
 		now.Oldest = micros(f.scene.Now - lag)
 	}

@@ -114,6 +114,51 @@ func TestStoryOfMembers(t *testing.T) {
 	}
 }
 
+// TestStoryOfAView has the others go on without c, which is cut off and learns of
+// it later: what it had written alone is lost, and nobody waits for it.
+func TestStoryOfAView(t *testing.T) {
+	config := steady(t, 3, "1s c <-> * cut\n2s b evict c\n4s c <-> * heal")
+	config.Shape.Changes, config.Shape.Holders = true, 2
+	steps := film(t, config)
+	rest := words(steps)
+	for _, want := range []string{
+		"a, b wait for c; c waits for a, b\n", "view 2: the members are a, b; c was evicted\n", "settling goes on; ", "nobody writes any more\n",
+		"complete: all hold the same ",
+	} {
+		_, after, found := strings.Cut(rest, want)
+		if !found {
+			t.Fatalf("%q is missing at its place in:\n%s", want, words(steps))
+		}
+		rest = after
+	}
+	if shown := headlines(steps); !strings.Contains(shown, "a, b go on without c. Everything settles.") {
+		t.Errorf("headlines:\n%s", shown)
+	}
+	lost, out := map[int64]int{}, false // of c, and by the decision of the others
+	for _, s := range steps {
+		for i := 0; i < len(s.Lost); i += 3 {
+			lost[s.Lost[i+1]]++
+			if decided := s.Lost[i+2] > 2e6; !decided || s.Lost[i+1] >= 0 && (s.Lost[i+1] != 2 || s.Lost[i+2] < 4e6) {
+				t.Errorf("batch %d is lost at %d us for member %d", s.Lost[i], s.Lost[i+2], s.Lost[i+1])
+			}
+		}
+		for _, m := range s.Members {
+			if m.ID == 2 {
+				out = m.Out
+			} else if m.Out {
+				t.Errorf("member %d is out", m.ID)
+			}
+		}
+	}
+	if lost[2] == 0 || lost[2] != lost[-1] || !out {
+		t.Errorf("c drops %d batches of %d that are lost; it is out: %v", lost[2], lost[-1], out)
+	}
+	end := play(t, steps)
+	if c := end.members[2]; c.Held != c.Settled || c.Settled != end.members[0].Settled {
+		t.Errorf("in the end c holds %d, of which %d have settled, a has settled %d", c.Held, c.Settled, end.members[0].Settled)
+	}
+}
+
 // board is what a page knows after some steps, kept the slow way.
 type board struct {
 	held, settled map[[2]int64]bool

@@ -37,6 +37,9 @@ func (s *story) headline(f *Film) Headline {
 	case s.healed > 0 && sc.Now-s.healed < againFor && len(late) > 0:
 		return Headline{KindGood, "Together again: " + plural(open) + " find their place.", waits}
 	case s.again > 0 && sc.Now-s.again < againFor && s.again >= s.healed && len(late) == 0:
+		if s.view > 0 && s.viewed >= s.since {
+			return Headline{KindGood, goOn(sc, members(sc)) + ": " + plural(s.placed) + " found their place.", waitsSub}
+		}
 		return Headline{KindGood, "Together again: " + plural(s.placed) + " found their place.", waitsSub}
 	}
 	return s.fair(sc, late, waits)
@@ -93,9 +96,9 @@ func (s *story) withoutDown(f *Film, down []member.ID, waits string) Headline {
 func (s *story) fair(sc *scene.Scene, late []member.ID, waits string) Headline {
 	odd, pairs := 0, 0
 	var broken Headline
-	for from := range sc.Members {
-		for to := range sc.Members {
-			a, b := member.ID(from), member.ID(to)
+	in := members(sc)
+	for _, a := range in {
+		for _, b := range in {
 			if a == b {
 				continue
 			}
@@ -127,17 +130,35 @@ func (s *story) fair(sc *scene.Scene, late []member.ID, waits string) Headline {
 		absent := inState(sc, scene.Absent)
 		return Headline{KindPlain, "Waiting for " + names(sc, absent) + " to start.", "Nothing settles before all members agree who is who."}
 	}
-	return Headline{KindPlain, well(sc) + " Everything settles.", waitsSub}
+	return Headline{KindPlain, well(sc, in) + " Everything settles.", waitsSub}
 }
 
-func well(sc *scene.Scene) string {
-	if len(sc.Members) == 1 {
+// well returns that the members of the view hear each other, and who is none.
+func well(sc *scene.Scene, in []member.ID) string {
+	switch {
+	case len(in) < len(sc.Members):
+		return goOn(sc, in) + "."
+	case len(in) == 1:
 		return "One member, by itself."
-	}
-	if len(sc.Members) == 2 {
+	case len(in) == 2:
 		return "Both hear each other."
 	}
-	return "All " + count(len(sc.Members)) + " hear each other."
+	return "All " + count(len(in)) + " hear each other."
+}
+
+// goOn returns that the members of the view go on, and who is none.
+func goOn(sc *scene.Scene, in []member.ID) string {
+	text := names(sc, in) + plurals(in, " goes on", " go on")
+	var out []member.ID
+	for i := range sc.Members {
+		if sc.Out(member.ID(i)) {
+			out = append(out, member.ID(i))
+		}
+	}
+	if len(out) > 0 {
+		text += " without " + names(sc, out)
+	}
+	return text
 }
 
 // deaf returns the words for a member that does not hear another one directly.
@@ -150,11 +171,12 @@ func deaf(sc *scene.Scene, from, to member.ID) string {
 }
 
 // runningParts returns the groups of members that run, among which nothing
-// gets round.
+// gets round. Who was let go and is by itself is none.
 func runningParts(sc *scene.Scene) [][]member.ID {
 	var parts [][]member.ID
 	for _, part := range sc.Parts() {
-		if sc.Members[part[0]].State == scene.Running {
+		belongs := func(id member.ID) bool { return !sc.Out(id) && sc.Members[id].State == scene.Running }
+		if slices.ContainsFunc(part, belongs) {
 			parts = append(parts, part)
 		}
 	}

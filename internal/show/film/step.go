@@ -21,6 +21,7 @@ type Step struct {
 	Held     []int64   `json:"h,omitempty"` // batch, member, when
 	Settled  []int64   `json:"s,omitempty"` // batch, member, when
 	Places   []int64   `json:"q,omitempty"` // batch, entries before it in the order
+	Lost     []int64   `json:"x,omitempty"` // batch, member, when: it learns that it will never settle; -1: the others decided so
 	Restarts []int64   `json:"a,omitempty"` // member, when: holds nothing, before it says what it kept
 	Frames   []int64   `json:"f,omitempty"` // from, to, what it carries, whose, when, until when; -1: never
 	Members  []Member  `json:"m,omitempty"`
@@ -55,12 +56,13 @@ type Member struct {
 	Oldest  int64       `json:"oldest"` // when its oldest tentative batch came, -1: there is none
 	Late    bool        `json:"late,omitempty"`
 	Waits   []member.ID `json:"waits,omitempty"` // if it is late, for whom
+	Out     bool        `json:"out,omitempty"`   // the others have gone on without it
 }
 
 // Equal reports whether nothing has changed.
 func (m *Member) Equal(other *Member) bool {
 	return m.ID == other.ID && m.State == other.State && m.Since == other.Since && m.Held == other.Held &&
-		m.Settled == other.Settled && m.Oldest == other.Oldest && m.Late == other.Late && slices.Equal(m.Waits, other.Waits)
+		m.Settled == other.Settled && m.Oldest == other.Oldest && m.Late == other.Late && m.Out == other.Out && slices.Equal(m.Waits, other.Waits)
 }
 
 // Link is one direction between two members at the end of a step.

@@ -24,6 +24,8 @@ type story struct {
 	healed time.Duration // when a link healed last; 0: never
 	again  time.Duration // when settling went on last; 0: never
 	placed uint64        // entries that found their place then
+	view   uint64        // that was told of
+	viewed time.Duration // when
 }
 
 // waitsAfter is how long somebody is late before it is said for whom: at first
@@ -184,6 +186,10 @@ func (s *story) event(f *Film, e *trace.Event) {
 func (s *story) look(f *Film) {
 	sc := f.scene
 	open := sc.Entries() - min(sc.Stable(), sc.Entries())
+	if sc.View.Number > s.view {
+		s.view, s.viewed = sc.View.Number, sc.Now
+		s.say(f, KindGood, "◇", sc.View.Words(sc.Header.Members))
+	}
 	if !s.met && sc.Stable() > 0 {
 		s.met = true
 		s.say(f, KindGood, "●", "all have met; settling begins")
@@ -214,19 +220,14 @@ func (s *story) look(f *Film) {
 
 // done reports whether nobody writes and all of it is settled everywhere.
 func (s *story) done(sc *scene.Scene) bool {
-	for i := range sc.Members {
-		if sc.Members[i].State != scene.Running {
+	over := true
+	for _, id := range members(sc) {
+		if sc.Members[id].State != scene.Running {
 			return false
 		}
+		over = over && sc.Members[id].Closed
 	}
-	over := s.over
-	if !over {
-		over = true
-		for i := range sc.Members {
-			over = over && sc.Members[i].Closed
-		}
-	}
-	return over && sc.Entries() > 0 && sc.Stable() == sc.Entries()
+	return (over || s.over) && sc.Entries() > 0 && sc.Stable() == sc.Entries()
 }
 
 // end tells how the run ended.
@@ -257,19 +258,30 @@ func grouped(n uint64) string {
 
 func lateOnes(sc *scene.Scene) []member.ID {
 	var late []member.ID
-	for i := range sc.Members {
-		if sc.Late(member.ID(i)) {
-			late = append(late, member.ID(i))
+	for _, id := range members(sc) {
+		if sc.Late(id) {
+			late = append(late, id)
 		}
 	}
 	return late
 }
 
+// members returns who belongs to the cluster by the newest view.
+func members(sc *scene.Scene) []member.ID {
+	var in []member.ID
+	for i := range sc.Members {
+		if !sc.Out(member.ID(i)) {
+			in = append(in, member.ID(i))
+		}
+	}
+	return in
+}
+
 func inState(sc *scene.Scene, state scene.State) []member.ID {
 	var found []member.ID
-	for i := range sc.Members {
-		if sc.Members[i].State == state {
-			found = append(found, member.ID(i))
+	for _, id := range members(sc) {
+		if sc.Members[id].State == state {
+			found = append(found, id)
 		}
 	}
 	return found

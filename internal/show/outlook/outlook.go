@@ -53,9 +53,8 @@ const (
 	linkGone    = "gone"    // nothing comes, or there is no connection; the label says why
 	linkUnknown = "unknown" // it lies between others
 	running     = "running"
-	silent      = "silent"  // nothing is heard of it directly
-	absent      = "absent"  // nothing was ever heard of it
-	evicted     = "evicted" // the others have gone on without it
+	silent      = "silent" // nothing is heard of it directly
+	absent      = "absent" // nothing was ever heard of it
 )
 
 // heardFor is how long a member counts as heard after it was.
@@ -120,7 +119,7 @@ func (o *Outlook) tellMembers(s *chatterbox.Status) {
 // member returns what is known of a member now.
 func (o *Outlook) member(id member.ID, s *chatterbox.Status) film.Member {
 	m := &s.Members[id]
-	now := film.Member{ID: id, State: running, Settled: uint64(m.Settled), Oldest: -1}
+	now := film.Member{ID: id, State: running, Settled: uint64(m.Settled), Oldest: -1, Out: m.Evicted}
 	switch {
 	case id == o.self:
 		now.Settled, now.Held = uint64(s.Settled), uint64(s.Settled)+uint64(s.Tentative)
@@ -132,8 +131,6 @@ func (o *Outlook) member(id member.ID, s *chatterbox.Status) film.Member {
 			}
 		}
 		return now
-	case m.Evicted:
-		now.State = evicted
 	case m.Heard.IsZero():
 		now.State = absent
 	case !o.heard(m):

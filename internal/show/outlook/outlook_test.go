@@ -177,7 +177,7 @@ func TestAMemberTellsWhoWasEvicted(t *testing.T) {
 		}
 		c.Evict("b", "c")
 		pass(2 * time.Second)
-		if a.headline.Say != "a hears b. Everything settles." || a.members[2].State != evicted || a.members[0].Late || a.spans != 0 || len(a.order) != 1 {
+		if a.headline.Say != "a hears b. Everything settles." || !a.members[2].Out || a.members[0].Late || a.spans != 0 || len(a.order) != 1 {
 			t.Errorf("%+v, %+v, %d spans, %v", a.headline, a.members, a.spans, a.order)
 		}
 		a.said("settling waits for c", "c is not heard", "view 2: the members are a, b; c was evicted", "settling goes on, after")

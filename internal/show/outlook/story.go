@@ -8,6 +8,7 @@ import (
 
 	"chatterbox"
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/trace"
 	"chatterbox/internal/show/film"
 )
 
@@ -68,11 +69,11 @@ func (y *story) changes(o *Outlook, s *chatterbox.Status) {
 	if y.view = s.View.Number; y.view < 2 {
 		return
 	}
-	text := fmt.Sprintf("view %d: the members are %s", y.view, o.list(inState(s, false)))
-	if gone := inState(s, true); len(gone) > 0 {
-		text += "; " + o.list(gone) + plural(len(gone), " was", " were") + " evicted"
+	view := trace.View{Number: y.view}
+	for _, id := range inState(s, true) {
+		view.Out.Add(id)
 	}
-	o.say(film.KindGood, "◇", "%s", text)
+	o.say(film.KindGood, "◇", "%s", view.Words(o.names))
 }
 
 // inState returns the members of the view, or who was evicted.

@@ -47,6 +47,9 @@ func (b *Batch) Last() uint64 { return b.Seq + b.Count - 1 }
 type stream struct {
 	identity member.Identity // of the life of its data that writes at present
 	known    uint64          // entries of that life that anybody holds
+	ended    member.Identity // whose stream ended with a view
+	end      uint64          // after so many entries
+	former   uint64          // entries of lives before that count
 
 	batches     []*Batch
 	batchBase   int
@@ -72,11 +75,14 @@ func (s *Scene) hold(m *Member, e *trace.Event) {
 		if t.identity != 0 && last <= t.known && e.Member != e.Stream {
 			return // of a life that is over
 		}
+		if t.ended != 0 && t.ended == t.identity {
+			t.former += min(t.known, t.end)
+		}
 		t.identity, t.known = e.Identity, 0
 	}
 	if last > t.known {
 		t.known = last
-		s.Written[e.Stream] = max(s.Written[e.Stream], last)
+		s.Written[e.Stream] = max(s.Written[e.Stream], t.counts(last))
 		b := &Batch{
 			Key: Key{e.Time, e.Stream, e.Seq}, Number: s.Batches, Identity: e.Identity, Count: e.Count, Born: s.Now,
 		}
@@ -85,10 +91,20 @@ func (s *Scene) hold(m *Member, e *trace.Event) {
 		if s.Witness != nil {
 			s.Witness.Born(b)
 		}
+		s.judge(t, b)
 	}
 	m.Have[e.Stream] = max(last, m.Have[e.Stream])
 	s.reach(m, e.Member, e.Stream, last)
 	s.forget(t, e.Stream)
+}
+
+// counts returns how many entries of a stream can ever settle, of which the
+// life that writes it at present has so many.
+func (t *stream) counts(entries uint64) uint64 {
+	if t.ended != 0 && t.ended == t.identity {
+		entries = min(entries, t.end)
+	}
+	return t.former + entries
 }
 
 // reach lets the member hold all batches of a stream up to a sequence number.

@@ -111,7 +111,7 @@ func (s *Scene) Waits(id member.ID) []member.ID {
 	}
 	var waits []member.ID
 	for of := range s.Members {
-		if member.ID(of) != id && m.knows[of] < m.tentative[0].Time {
+		if member.ID(of) != id && !m.View.Out.Has(member.ID(of)) && m.knows[of] < m.tentative[0].Time {
 			waits = append(waits, member.ID(of))
 		}
 	}

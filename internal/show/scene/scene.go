@@ -58,6 +58,7 @@ type Member struct {
 	SettledKey Key           // of the last batch of these
 	Own        clock.Time    // what it promised of its own stream
 	Closed     bool          // its own stream has ended
+	View       trace.View    // that it goes by
 	Final      *Final        // its result, once it said it
 	Bytes      uint64        // of batches in memory, as it said last
 	Heard      time.Duration // when it last did anything
@@ -96,7 +97,8 @@ type Scene struct {
 	Written []uint64
 	// Frontier is the largest position that is settled anywhere.
 	Frontier uint64
-	Batches  int // counts the batches seen so far
+	Batches  int        // counts the batches seen so far
+	View     trace.View // the newest that anybody goes by
 
 	present *failure.Present
 	links   []Link
@@ -111,6 +113,8 @@ type Witness interface {
 	Born(*Batch)               // somebody holds a batch that nobody held
 	Held(*Batch, member.ID)    // a member holds it from now on
 	Settled(*Batch, member.ID) // it has its final place there
+	Lost(*Batch)               // it never will: a view ended its stream before it
+	Dropped(*Batch, member.ID) // a member that holds it learns of that
 	Restarted(member.ID)       // a member begins anew, and holds nothing yet
 }
 
@@ -145,9 +149,10 @@ func (s *Scene) Clone() *Scene {
 	c.Witness = nil
 	c.present = s.present.Clone()
 	c.Members, c.links, c.streams = slices.Clone(s.Members), slices.Clone(s.links), slices.Clone(s.streams)
-	c.Written = slices.Clone(s.Written)
+	c.Written, c.View.Out = slices.Clone(s.Written), slices.Clone(s.View.Out)
 	for i := range c.Members {
 		m := &c.Members[i]
+		m.View.Out = slices.Clone(m.View.Out)
 		m.Have, m.knows = slices.Clone(m.Have), slices.Clone(m.knows)
 		m.news, m.next = slices.Clone(m.news), slices.Clone(m.next)
 		m.tentative, m.arrivals = slices.Clone(m.tentative), slices.Clone(m.arrivals)
@@ -202,6 +207,8 @@ func (s *Scene) live(m *Member, e *trace.Event) {
 		s.become(m, Running)
 	case trace.Close:
 		m.Closed = true
+	case trace.Install, trace.Ends:
+		s.install(m, e)
 	case trace.Up, trace.Down:
 		s.connect(e)
 	case trace.Sample:
@@ -222,7 +229,7 @@ func (s *Scene) start(m *Member, e *trace.Event) {
 	m.State, m.Since, m.Heard = Running, s.Now, s.Now
 	m.Life, m.Closed, m.Final = e.Life, false, nil
 	m.Starts++
-	m.Settled, m.SettledKey, m.Own = 0, Key{}, 0
+	m.Settled, m.SettledKey, m.Own, m.View = 0, Key{}, 0, trace.View{}
 	m.tentative, m.arrivals = m.tentative[:0], m.arrivals[:0]
 	clear(m.Have)
 	clear(m.knows)
@@ -234,11 +241,11 @@ func (s *Scene) start(m *Member, e *trace.Event) {
 }
 
 // Stable counts the entries that are settled at every member that is not down
-// or absent; those can lack some more.
+// or absent, nor was let go; those can lack some more.
 func (s *Scene) Stable() uint64 {
 	stable, running := s.Frontier, false
 	for i := range s.Members {
-		if m := &s.Members[i]; m.State == Running || m.State == Paused {
+		if m := &s.Members[i]; (m.State == Running || m.State == Paused) && !s.Out(member.ID(i)) {
 			stable, running = min(stable, m.Settled), true
 		}
 	}

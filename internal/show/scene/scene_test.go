@@ -207,4 +207,8 @@ func (d *diary) Held(b *Batch, id member.ID) { d.note("held %d by %d, ", b.Numbe
 
 func (d *diary) Settled(b *Batch, id member.ID) { d.note("settled %d by %d, ", b.Number, id) }
 
+func (d *diary) Lost(b *Batch) { d.note("lost %d, ", b.Number) }
+
+func (d *diary) Dropped(b *Batch, id member.ID) { d.note("dropped %d by %d, ", b.Number, id) }
+
 func (d *diary) Restarted(id member.ID) { d.note("restarted %d, ", id) }

@@ -92,8 +92,8 @@ func (t *Thinner) Tell(e *trace.Event) {
 		t.left++
 	case trace.Send, trace.Receive, trace.Push:
 		t.frame(e)
-	case trace.Start:
-		t.pour() // it begins anew, and so do its counts
+	case trace.Start, trace.Install:
+		t.pour() // it begins anew, or streams end, and so do its counts
 		t.add(e)
 	default:
 		t.add(e)

@@ -69,6 +69,10 @@ func (c tally) Settled(b *scene.Batch, id member.ID) { c.settled[[2]int{b.Number
 
 func (tally) Restarted(member.ID) {}
 
+func (tally) Lost(*scene.Batch) {}
+
+func (tally) Dropped(*scene.Batch, member.ID) {}
+
 // TestWhatIsBehindTheFrontierIsSettled demands of each batch that a thinned
 // run shows that it settles where it is held, if all does.
 func TestWhatIsBehindTheFrontierIsSettled(t *testing.T) {

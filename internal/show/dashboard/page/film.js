@@ -64,7 +64,7 @@ export class Film {
   addTiles(step) {
     const b = step.b || [];
     for (let i = 0, number = step.i; i < b.length; i += 5, number++) {
-      const tile = { s: b[i], seq: b[i + 1], c: b[i + 2], lam: b[i + 3], born: b[i + 4], arr: [], fin: [], pos: -1 };
+      const tile = { s: b[i], seq: b[i + 1], c: b[i + 2], lam: b[i + 3], born: b[i + 4], arr: [], fin: [], lost: [], pos: -1 };
       this.tiles.set(number, tile);
       this.births.push(tile);
       const after = this.order.length && before(tile, this.order[this.order.length - 1]);
@@ -83,6 +83,11 @@ export class Film {
     for (let i = 0, s = step.s || []; i < s.length; i += 3) {
       const tile = this.tiles.get(s[i]);
       if (tile) tile.fin[this.slot(s[i + 1], s[i + 2])] = s[i + 2];
+    }
+    for (let i = 0, x = step.x || []; i < x.length; i += 3) {
+      const tile = this.tiles.get(x[i]);
+      if (tile && x[i + 1] < 0) tile.never = x[i + 2];
+      else if (tile) tile.lost[this.slot(x[i + 1], x[i + 2])] = x[i + 2];
     }
     for (let i = 0, q = step.q || []; i < q.length; i += 2) {
       const tile = this.tiles.get(q[i]);
@@ -153,7 +158,7 @@ export class Film {
       ...m,
       at: t,
       lag,
-      worst: Math.max(0, ...lag),
+      worst: Math.max(0, ...lag.filter((_, i) => !m.members[i].out)),
       rate: (Math.max(0, m.totals[0] - before.totals[0]) * S) / past,
     };
   }
@@ -173,15 +178,18 @@ export class Film {
         b = M[k0],
         past = Math.max(w, m.t - b.t) / S;
       let lag = 0,
-        done = 0;
+        done = 0,
+        counted = 0;
       for (let i = 0; i < this.n; i++) {
         const x = m.members[i];
+        if (x.out) continue; // the others do not wait for it
+        counted++;
         if (x.oldest >= 0 && x.is === 'running') lag = Math.max(lag, t - x.oldest);
         done += Math.max(0, x.settled - b.members[i].settled);
       }
       out.at.push(t / S);
       out.wrote.push(Math.max(0, m.totals[0] - b.totals[0]) / past);
-      out.done.push(done / this.n / past);
+      out.done.push(done / Math.max(1, counted) / past);
       out.lag.push(lag / S);
     }
     return out;
@@ -199,6 +207,9 @@ function tags(names) {
     names.map((_, i) => String(i + 1))
   );
 }
+
+// Whether a member holds a tile at a time, and does not know that it will never settle.
+export const holds = (tile, slot, t) => tile.arr[slot] <= t && !(tile.lost[slot] <= t);
 
 // By time, then origin, then sequence number.
 export const before = (a, b) => (a.lam - b.lam || a.s - b.s || a.seq - b.seq) < 0;

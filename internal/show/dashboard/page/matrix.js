@@ -66,6 +66,7 @@ function tell(m, s) {
   const [a, b] = [film.names[m], film.names[s]];
   if (m === s) return `${a} itself`;
   if (current.members[m].is === 'down' || current.members[m].is === 'absent') return `${a} does not run`;
+  if (current.members[s].out) return `${b} was evicted: nobody waits for it`;
   const old = age(current, m, s);
   return old < 60 * MS
     ? `${a} knows all that ${b} has promised`
@@ -96,7 +97,8 @@ export function drawMatrix(x) {
     const off = x.members[m].is === 'down' || x.members[m].is === 'absent';
     for (const s of film.all) {
       const td = cells[m][s],
-        a = off ? 0 : age(x, m, s),
+        blank = off || x.members[s].out,
+        a = blank ? 0 : age(x, m, s),
         h = heat(a),
         dark = lum(h) <= 0.21;
       const hold = x.members[m].late && x.members[m].waits && x.members[m].waits.includes(s);
@@ -104,7 +106,7 @@ export function drawMatrix(x) {
         td,
         m === s
           ? '·'
-          : off
+          : blank
             ? ''
             : a < 60 * MS
               ? '0'
@@ -122,7 +124,7 @@ export function drawMatrix(x) {
         td.style.color = ink;
       }
     }
-    set(cells[m].settled, off ? (x.members[m].is === 'down' ? 'down' : '–') : brief(x.members[m].settled));
+    set(cells[m].settled, off ? (x.members[m].out ? 'out' : x.members[m].is === 'down' ? 'down' : '–') : brief(x.members[m].settled));
     set(cells[m].waits, short(waitsFor(x, m).join(' '), 9));
   }
 }
@@ -132,7 +134,7 @@ function drawCells(x) {
     k = W / film.n;
   for (const m of film.all)
     for (const s of film.all) {
-      g.fillStyle = m === s ? colour.line : `rgb(${heat(age(x, m, s))})`;
+      g.fillStyle = m === s || x.members[s].out ? colour.line : `rgb(${heat(age(x, m, s))})`;
       g.fillRect(s * k, m * k, k - 0.6, k - 0.6);
     }
 }

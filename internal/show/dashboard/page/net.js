@@ -240,7 +240,7 @@ export const waitsFor = (x, m) =>
   x.members[m].late && x.members[m].waits ? x.members[m].waits.map(w => film.names[w]) : [];
 
 export function drawNet(x, eye, chosen) {
-  const now = JSON.stringify([x.links === drawNet.links, x.parts, x.members.map(m => m.is), eye, chosen]);
+  const now = JSON.stringify([x.links === drawNet.links, x.parts, x.members.map(m => [m.is, m.out]), eye, chosen]);
   if (x.links !== drawNet.links || now !== key) {
     key = now;
     drawNet.links = x.links;
@@ -256,30 +256,30 @@ export function drawNet(x, eye, chosen) {
       me = x.members[m],
       tentative = me.held - me.settled,
       waits = waitsFor(x, m);
-    const say =
-      me.is === 'down'
-        ? 'down'
-        : me.is === 'paused'
-          ? 'paused'
-          : me.is === 'absent' || (me.is === 'silent' && me.since <= 0)
-            ? 'not started'
-            : me.is === 'evicted'
-              ? 'evicted'
-              : me.is === 'silent'
-                ? `silent for ${secs(x.at - me.since, 0)} s`
-                : waits.length
-                  ? 'waits for ' + short(waits.join(' '), 16)
-                  : '';
+    const how =
+      me.is === 'down' || me.is === 'paused'
+        ? me.is
+        : me.is === 'absent' || (me.is === 'silent' && me.since <= 0)
+          ? 'not started'
+          : me.is === 'silent'
+            ? `silent for ${secs(x.at - me.since, 0)} s`
+            : waits.length
+              ? 'waits for ' + short(waits.join(' '), 16)
+              : '';
+    const say = me.out ? (me.is === 'down' || me.is === 'paused' ? `evicted, ${me.is}` : 'evicted') : how;
     attr(g, 'data-settled', me.settled);
-    attr(g, 'class', `member ${me.is} ${m === eye ? 'eye' : ''} ${chosen && chosen.m === m ? 'chosen' : ''}`);
+    attr(g, 'class', `member ${me.is} ${me.out ? 'evicted' : ''} ${m === eye ? 'eye' : ''} ${chosen && chosen.m === m ? 'chosen' : ''}`);
     g.say =
-      `${film.names[m]}: ${me.is}, ${me.settled} settled, ${tentative} tentative` +
+      `${film.names[m]}: ${me.is}${me.out ? ', evicted' : ''}, ${me.settled} settled, ${tentative} tentative` +
       (waits.length ? `; waits for ${waits.join(', ')}, ${secs(x.lag[m])} s by now` : '');
     attr(g, 'aria-label', g.say + '. Press to see the order as it does.');
     const count = tentative > 0 ? `${brief(me.settled)} +${brief(tentative)}` : brief(me.settled);
     set(g.parts.count, count);
     attr(g.parts.count, 'font-size', R > 30 ? (count.length > 9 ? 10 : 12) : 9);
-    set(g.parts.sign, me.is === 'paused' ? '‖' : me.is === 'down' ? '✕' : me.is === 'silent' ? '?' : '');
+    set(
+      g.parts.sign,
+      me.is === 'paused' ? '‖' : me.is === 'down' ? '✕' : me.out ? '◇' : me.is === 'silent' ? '?' : '',
+    );
     attr(g.parts.pill, 'visibility', say && R > 15 ? 'visible' : 'hidden');
     const text = g.parts.pill.lastChild;
     if (text.textContent !== say) {

@@ -7,7 +7,7 @@
 import { $, html, fit, clamp, ease, search, set, many, MS } from './dom.js';
 import { colour, ofMember, onTop } from './colour.js';
 import { short } from './net.js';
-import { before } from './film.js';
+import { before, holds } from './film.js';
 
 const EASE = 280 * MS,
   CARET = 800 * MS,
@@ -32,7 +32,7 @@ function tiles(film, v, t, still, back) {
   const behind = [],
     ahead = [];
   for (let i = settled - 1, p = 0; i >= 0 && behind.length < back; i--) {
-    if (!(order[i].arr[slot] <= t)) continue;
+    if (!holds(order[i], slot, t)) continue;
     p--;
     behind.push({ e: order[i], w: 1, p, s: 1, at: order[i].arr[slot] });
   }
@@ -43,7 +43,7 @@ function tiles(film, v, t, still, back) {
     const e = order[i],
       at = e.arr[slot],
       w = soft(at, IN);
-    if (!(at <= t)) {
+    if (!holds(e, slot, t)) {
       strangers++;
       continue;
     }
@@ -177,7 +177,7 @@ function tile(g, it, x, w, y, h, radius, c, cw) {
 
 // Whether it matters what a member lacks: not before it ran, nor once the others
 // have gone on without it.
-const counts = m => m.is !== 'absent' && m.is !== 'evicted';
+const counts = m => m.is !== 'absent' && !m.out;
 
 // The stable frontier: the place of the first batch that somebody lacks, and
 // who lacks it. What is settled everywhere, everybody holds.
@@ -188,7 +188,7 @@ function stable(film, x, list) {
   let k = Math.min(...slots.map(([, slot]) => search(order, e => (e.fin[slot] ?? Infinity) <= t))),
     lack = [];
   for (let steps = 0; k < order.length && steps < 5000; k++, steps++) {
-    if (order[k].born > t) continue;
+    if (order[k].born > t || order[k].never <= t) continue;
     lack = slots.filter(([, slot]) => !(order[k].arr[slot] <= t)).map(([m]) => m);
     if (lack.length) break;
   }
@@ -202,7 +202,7 @@ function stable(film, x, list) {
 export function stableSay(film, x) {
   if (!said || !film.order.length) return 'by time, then origin';
   const who = said.lack.map(m => film.names[m]);
-  return who.length && x.members.some(m => m.late || m.is !== 'running')
+  return who.length && x.members.some(m => !m.out && (m.late || m.is !== 'running'))
     ? `┊ stable: ${short(who.join(', '), 18)} lack${who.length > 1 ? '' : 's'} what comes next`
     : '┊ stable: held by all';
 }
@@ -280,7 +280,7 @@ function frontiers(film, x, v, list, X, left, W) {
   const t = x.at,
     flags = new Map();
   for (const m of film.all) {
-    if (m === v || x.members[m].is === 'down' || x.members[m].is === 'absent') continue;
+    if (m === v || x.members[m].is === 'down' || !counts(x.members[m])) continue;
     const slot = film.slot(m, t);
     let p = list.length ? list[0].p : 0;
     for (const it of list) if (it.e.fin[slot] <= t) p = it.p + it.w;

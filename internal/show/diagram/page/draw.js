@@ -199,18 +199,25 @@ function drawLane({ under, dots, top }, m) {
     top.append(
       mark.bad
         ? svg('path', { class: 'x', d: `M${x - 5} ${y - 5}l10 10m0-10l-10 10` })
-        : svg('line', {
-            class: 'badline',
-            'stroke-width': 2.4,
-            ...(S.down ? { x1: x - 7, x2: x + 7, y1: y, y2: y } : { x1: x, x2: x, y1: y - 7, y2: y + 7 }),
-          }),
+        : mark.view
+          ? svg('path', { class: 'lane view', d: `M${x - 6} ${y}l6-6l6 6l-6 6z` })
+          : svg('line', {
+              class: 'badline',
+              'stroke-width': 2.4,
+              ...(S.down ? { x1: x - 7, x2: x + 7, y1: y, y2: y } : { x1: x, x2: x, y1: y - 7, y2: y + 7 }),
+            }),
     );
     if (G.roomy) {
       const left = x + mark.text.length * 7 > G.W - 10;
       top.append(
         svg(
           'text',
-          { class: 'cutlab', x: x + (left ? -9 : 9), y: y - 9, 'text-anchor': left ? 'end' : 'start' },
+          {
+            class: mark.view ? 'said' : 'cutlab',
+            x: x + (left ? -9 : 9),
+            y: y - 9,
+            'text-anchor': left ? 'end' : 'start',
+          },
           mark.text,
         ),
       );

@@ -194,6 +194,9 @@ function buildLegend() {
   item('cut', svg('rect', { width: 28, height: 14, rx: 3, fill: 'url(#hx)' }));
   item('down', svg('path', { d: 'M0 7h28', class: 'lane dead' }));
   item('paused', svg('path', { d: 'M0 7h28', class: 'lane still' }));
+  if (!D.marks.some(mark => mark.view)) return;
+  item('evicted', svg('path', { d: 'M0 7h28', class: 'lane out' }));
+  item('another view', svg('path', { d: 'M8 7l6-6l6 6l-6 6z', class: 'lane view' }));
 }
 $('title').textContent = D.title;
 $('what').textContent = D.what;
