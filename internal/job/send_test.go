@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"chatterbox/internal/proof/draw"
 )
 
 func TestRateAllowsWhatTheTimeHasEarned(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		rate := rapid.Uint64Range(1, 1_000_000_000).Draw(t, "rate")
 		now := time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, "now"))
 		written := rapid.Uint64Range(0, 1<<40).Draw(t, "written")
@@ -22,7 +24,7 @@ func TestRateAllowsWhatTheTimeHasEarned(t *testing.T) {
 }
 
 func TestWhoWaitsUntilDueMayWrite(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		rate := rapid.Uint64Range(1, 1_000_000_000).Draw(t, "rate")
 		now := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "now"))
 		written := rapid.Uint64Range(0, due(rate, now, 0)+1000).Draw(t, "written")

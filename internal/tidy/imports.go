@@ -35,7 +35,7 @@ internal/job/cluster internal/backup chatterboxtest
 internal/job/bench internal/show/board internal/show/outlook
 internal/cli
 cmd bench
-test examples internal/proof/script
+test examples internal/proof/script internal/proof/draw
 `
 
 // narrow lists rooms that may import less than their storey allows: checks and

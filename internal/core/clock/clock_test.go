@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/clock"
+	"chatterbox/internal/proof/draw"
 )
 
 const streams = 4
@@ -44,7 +45,7 @@ func merged(a, b clock.Vector) clock.Vector {
 func atMost(a, b clock.Vector) bool { return slices.Equal(merged(b, a), b) }
 
 func TestMarksMergeInAnyOrderAndTwice(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		a, b, c := drawMark(t, "a"), drawMark(t, "b"), drawMark(t, "c")
 		if a.Merge(b) != b.Merge(a) {
 			t.Fatal("merging is not commutative")
@@ -65,7 +66,7 @@ func TestMarksMergeInAnyOrderAndTwice(t *testing.T) {
 }
 
 func TestVectorsMergeInAnyOrderAndTwice(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		a, b, c := drawVector(t, "a"), drawVector(t, "b"), drawVector(t, "c")
 		if diff := cmp.Diff(merged(a, b), merged(b, a)); diff != "" {
 			t.Fatalf("merging is not commutative: %s", diff)
@@ -80,7 +81,7 @@ func TestVectorsMergeInAnyOrderAndTwice(t *testing.T) {
 }
 
 func TestMergeKeepsAllFactsAndTellsNews(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		a, b := drawVector(t, "a"), drawVector(t, "b")
 		joined := slices.Clone(a)
 		changed := joined.Merge(b)
@@ -98,7 +99,7 @@ func TestMergeKeepsAllFactsAndTellsNews(t *testing.T) {
 
 // TestMergeIsTheLeast: merging adds nothing that neither of the two knew.
 func TestMergeIsTheLeast(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		a, b, extra := drawVector(t, "a"), drawVector(t, "b"), drawVector(t, "extra")
 		above := merged(merged(a, b), extra)
 		if !atMost(merged(a, b), above) {
@@ -108,7 +109,7 @@ func TestMergeIsTheLeast(t *testing.T) {
 }
 
 func TestHorizonNeverFallsAndIsALowerBound(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		a, b := drawVector(t, "a"), drawVector(t, "b")
 		horizon := a.Horizon()
 		reached := false
@@ -130,7 +131,7 @@ func TestHorizonNeverFallsAndIsALowerBound(t *testing.T) {
 // TestStableIsHeldByAll: what is stable is below everybody's horizon, only
 // rises, and rows of a matrix do not run into one another.
 func TestStableIsHeldByAll(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		matrix := clock.NewMatrix(streams)
 		if matrix.Stable() != 0 {
 			t.Fatalf("an empty matrix is stable up to %v", matrix.Stable())
@@ -166,7 +167,7 @@ func TestMatrixRowsDoNotGrowIntoEachOther(t *testing.T) {
 // TestLamportOnlyRises: every time given out is later than all that were given
 // out or seen, and merging in any order comes to the same.
 func TestLamportOnlyRises(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		var lamport clock.Lamport
 		for range rapid.IntRange(1, 50).Draw(t, "steps") {
 			before := lamport.Now()
@@ -186,7 +187,7 @@ func TestLamportOnlyRises(t *testing.T) {
 }
 
 func TestLamportMergesInAnyOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		var there, back clock.Lamport
 		times := rapid.SliceOf(rapid.Custom(func(t *rapid.T) clock.Time { return drawTime(t, "time") })).Draw(t, "times")
 		for i := range times {

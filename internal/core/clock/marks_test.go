@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/clock"
+	"chatterbox/internal/proof/draw"
 )
 
 // drawNumber draws numbers on both sides of what small marks can hold.
@@ -19,7 +20,7 @@ func drawNumber(t *rapid.T, label string) uint64 {
 // TestMarksAreAVector: whatever is set in whichever order, rising or falling,
 // small or large, marks give back what a vector gives back, and so does a copy.
 func TestMarksAreAVector(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		streams := rapid.SampledFrom([]int{1, 3, 64, 65, 100}).Draw(t, "streams")
 		marks, vector := clock.NewMarks(streams), make(clock.Vector, streams)
 		for range rapid.IntRange(0, 50).Draw(t, "changes") {

@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 )
 
 func drawBinding(t *rapid.T, label string) member.Binding {
@@ -17,7 +18,7 @@ func drawBinding(t *rapid.T, label string) member.Binding {
 // TestBindingIsWrittenOnce shows that whatever is merged or bound, a place
 // that is tied stays tied to the same identity.
 func TestBindingIsWrittenOnce(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		binding, other := drawBinding(t, "binding"), drawBinding(t, "other")
 		before := slices.Clone(binding)
 		changed := binding.Merge(other)
@@ -58,7 +59,7 @@ func TestFirstIdentityStays(t *testing.T) {
 // TestHashTellsCompleteBindingsApart: 0 while something is missing, then the
 // same number for the same identities in the same places only.
 func TestHashTellsCompleteBindingsApart(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		a, b := drawBinding(t, "a"), drawBinding(t, "b")
 		if a.Complete() != (a.Hash() != 0) {
 			t.Fatalf("%v is complete: %v, its hash is %d", a, a.Complete(), a.Hash())

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 )
 
 // TestPeers tells what becomes of peers files, right and wrong.
@@ -87,7 +88,7 @@ func find(t *testing.T, list member.List, addresses []string) string {
 // TestListWrittenIsListRead shows that whatever list is made of sound members,
 // its JSON reads back as the same list and each member finds itself.
 func TestListWrittenIsListRead(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		list := drawList(t)
 		text, err := json.Marshal(list)
 		if err != nil {

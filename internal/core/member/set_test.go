@@ -6,11 +6,12 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 )
 
 // TestSetIsASet compares the bits with a plain map through random histories.
 func TestSetIsASet(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		var set member.Set
 		model := map[member.ID]bool{}
 		id := rapid.Uint16Range(0, 200)

@@ -11,6 +11,7 @@ import (
 
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 )
 
 // founders returns the first view of so many members a, b, c, whose identities
@@ -70,7 +71,7 @@ func walk(t *rapid.T, step func(before, after *member.View, c member.Change)) {
 
 // TestEachChangeMakesASoundStep holds what every step must keep.
 func TestEachChangeMakesASoundStep(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		first := founders(1)
 		lineages := map[uint64]bool{}
 		walk(t, func(before, after *member.View, c member.Change) {
@@ -115,7 +116,7 @@ func end(v *member.View) uint64 {
 }
 
 func TestViewsAreReadAsWritten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		walk(t, func(_, v *member.View, _ member.Change) {
 			p := member.AppendView(nil, v)
 			got, rest, err := member.DecodeView(append(p, 7))

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/failure"
 	"chatterbox/internal/world/fault"
 )
@@ -16,7 +17,7 @@ import (
 // TestHealedMapEndsWell: until a time all is as before, and then all is well
 // for ever: no link fails, all members run, on time.
 func TestHealedMapEndsWell(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		m := drawMap(t)
 		at := max(drawTime(t), 1)
 		before, err := m.Bind(letters(5))

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/failure"
 )
 
@@ -42,7 +43,7 @@ func parse(t interface{ Fatalf(string, ...any) }, text string) failure.Map {
 }
 
 func TestMapWrittenIsMapRead(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		m := drawMap(t)
 		if diff := same(m, parse(t, m.String())); diff != "" {
 			t.Fatalf("%s\n%s", m, diff)

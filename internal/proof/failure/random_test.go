@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/failure"
 )
 
@@ -17,7 +18,7 @@ func random(seed uint64, members int, length time.Duration, kinds ...failure.Kin
 
 // TestRandomMapsAreMaps: they bind, read back, and come again from their seed.
 func TestRandomMapsAreMaps(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
 		members := rapid.IntRange(1, 40).Draw(t, "members")
 		length := time.Duration(rapid.IntRange(0, 100_000).Draw(t, "ms")) * time.Millisecond

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/failure"
 )
 
@@ -108,7 +109,7 @@ func describeMembers(s *failure.Schedule, members int) string {
 // obvious second reading: for one link and one time, all moments in order.
 func TestScheduleIsWhatTheMapSays(t *testing.T) {
 	list := letters(5)
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		m := drawMap(t)
 		s, err := m.Bind(list)
 		if err != nil {
@@ -201,7 +202,7 @@ func happen(l *failure.Link, e failure.Event) {
 
 // TestNothingChangesBetweenChanges: Next misses no change, and Last is the end.
 func TestNothingChangesBetweenChanges(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		s, err := drawMap(t).Bind(letters(5))
 		if err != nil {
 			t.Fatal(err)
@@ -234,7 +235,7 @@ func links(s *failure.Schedule, members member.ID, at time.Duration) (all [25]fa
 // TestLivesMakeSense: only a running member is killed, paused and so on; the
 // machine of a killed one may fail.
 func TestLivesMakeSense(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		m := drawMap(t)
 		s, err := m.Bind(letters(5))
 		if err != nil {

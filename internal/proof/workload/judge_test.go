@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"chatterbox/internal/proof/draw"
 )
 
 // judge is the second implementation of a score: slow, obvious, and with
@@ -79,7 +81,7 @@ func scoreOfNumbers(t rapid.TB, numbers []uint64) Score {
 }
 
 func TestSumIsThatOfTheJudge(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		numbers := someNumbers(400).Draw(t, "numbers")
 		judgeOf(numbers).same(t, scoreOfNumbers(t, numbers))
 	})
@@ -96,7 +98,7 @@ func TestSumOfTheLargestNumbersIsThatOfTheJudge(t *testing.T) {
 }
 
 func TestJoinIsThatOfTheJudgeAndCutsUndoIt(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		numbers := someNumbers(200).Draw(t, "numbers")
 		at := rapid.IntRange(0, len(numbers)).Draw(t, "at")
 		begin, end := scoreOfNumbers(t, numbers[:at]), scoreOfNumbers(t, numbers[at:])
@@ -130,7 +132,7 @@ func uniform(n uint64, k *big.Int) Score {
 }
 
 func TestJoinIsAssociativeWithTheEmptyLogAsNeutral(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		a, b, c := someScore(t, "a", EntriesMax/3), someScore(t, "b", EntriesMax/3), someScore(t, "c", EntriesMax/3)
 		if left, right := a.join(b).join(c), a.join(b.join(c)); left != right {
 			t.Fatalf("(ab)c = %v, a(bc) = %v", left, right)

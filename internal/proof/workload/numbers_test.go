@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"chatterbox/internal/proof/draw"
 )
 
 // TestNumbersStayTheSame holds the numbers to what they were in the first
@@ -31,7 +33,7 @@ func TestNumbersStayTheSame(t *testing.T) {
 }
 
 func TestFillWritesTheNextNumbers(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		filling, single := NewNumbers(7, 3), NewNumbers(7, 3)
 		for _, length := range rapid.SliceOfN(rapid.IntRange(0, 100), 1, 5).Draw(t, "lengths") {
 			dst := make([]byte, length)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"chatterbox/internal/proof/draw"
 )
 
 func TestEarlierPhasesCount(t *testing.T) {
@@ -33,7 +35,7 @@ func TestStopEndsTheSendPhaseOnly(t *testing.T) {
 // TestPhasesOfAllMembersMeet lets members that start at different times tell
 // each other what is left, in any order: all end with the earliest ends.
 func TestPhasesOfAllMembersMeet(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		durations := rapid.Int64Range(0, int64(time.Hour))
 		members := make([]Phases, 3)
 		earliest := Phases{math.MaxInt64, math.MaxInt64}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"chatterbox/internal/proof/draw"
 )
 
 func ExampleScore() {
@@ -90,7 +92,7 @@ func TestCutsRefuseWhatIsNoPart(t *testing.T) {
 }
 
 func TestExactIsThatOfTheJudge(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		numbers := someNumbers(100).Draw(t, "numbers")
 		if got, want := scoreOfNumbers(t, numbers).Exact(), judgeOf(numbers).exact(); got != want {
 			t.Fatalf("exact is %s, should be %s", got, want)
@@ -111,7 +113,7 @@ func someWeighted(t *rapid.T) (Score, judge) {
 }
 
 func TestFloatIsRoundedHalfToEven(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		score, judge := someWeighted(t)
 		want, _ := judge.value().Float64()
 		if got, err := strconv.ParseFloat(score.Float(), 64); err != nil || got != want {
@@ -149,7 +151,7 @@ func TestFloatTiesGoToTheEvenNeighbour(t *testing.T) {
 // TestFloatIsShortest takes the last digit away: what is left, cut off or
 // rounded up, must not read back as the same number.
 func TestFloatIsShortest(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		score, _ := someWeighted(t)
 		text := score.Float()
 		if strings.ContainsAny(text, "eE+-") {

@@ -8,6 +8,7 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/world/wire"
 
 	"pgregory.net/rapid"
@@ -30,7 +31,7 @@ func batchOf(payloads ...[]byte) protocol.Batch {
 func payloadOf(k uint64) []byte { return binary.LittleEndian.AppendUint64(nil, k) }
 
 func TestWhatIsPreparedOfABatchIsItsScore(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		numbers := rapid.SliceOfN(rapid.Uint64Range(1, NumberMax), 1, 200).Draw(t, "numbers")
 		var payloads [][]byte
 		for _, k := range numbers {
@@ -111,7 +112,7 @@ func foldAll(log []protocol.Batch) (all Summary) {
 }
 
 func TestFoldOfBytesIsThatOfTheSummary(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		log := someLog(t)
 		var state []byte
 		for i := range log {
@@ -127,7 +128,7 @@ func TestFoldOfBytesIsThatOfTheSummary(t *testing.T) {
 }
 
 func TestFoldIsTheScoreOfTheWholeLog(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		log := someLog(t)
 		want := Score{}
 		for _, b := range log {
@@ -140,7 +141,7 @@ func TestFoldIsTheScoreOfTheWholeLog(t *testing.T) {
 }
 
 func TestDigestTellsOrdersApartButNotLives(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		log := someLog(t)
 		digest := Digest(foldAll(log))
 		i := rapid.IntRange(0, len(log)-1).Draw(t, "changed")

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -74,7 +75,7 @@ func somePayloads() *rapid.Generator[[][]byte] {
 }
 
 func TestPayloadsComeBackInBatchesWithinTheLimit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		payloads := somePayloads().Draw(t, "payloads")
 		builder := newTestBuilder()
 		var batches []protocol.Batch
@@ -110,7 +111,7 @@ func TestPayloadsComeBackInBatchesWithinTheLimit(t *testing.T) {
 }
 
 func TestColumnIsWrittenOnlyWhereSizesDiffer(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		payloads := somePayloads().Filter(func(p [][]byte) bool { return len(p) <= 10 }).Draw(t, "payloads")
 		same, column := true, 0
 		for _, payload := range payloads {

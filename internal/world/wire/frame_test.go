@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 
 	"pgregory.net/rapid"
 )
@@ -22,7 +23,7 @@ func someFrames(tb rapid.TB) [][]byte {
 }
 
 func TestFramesComeOutOfAStreamHoweverItIsCut(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		frames := someFrames(t)
 		stream, waiting, kinds := bytes.Join(frames, nil), []byte(nil), []Kind(nil)
 		for len(stream) > 0 {

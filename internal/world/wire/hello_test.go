@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 
 	"pgregory.net/rapid"
 )
@@ -23,7 +24,7 @@ func (d draws) text(bytesMax int) string {
 }
 
 func TestHandshakeComesBackWithinTheLimit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		d := draws{t}
 		hello := Hello{
 			Cluster: d.text(ClusterBytesMax), Members: d.any(), From: d.id(), To: d.id(),

@@ -11,6 +11,7 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -127,7 +128,7 @@ func bodyOf(tb rapid.TB, frame []byte) []byte {
 
 func TestMessageComesBack(t *testing.T) {
 	reused := &protocol.Message{} // whatever it held before must not show
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		want := draws{t}.message()
 		body := bodyOf(t, AppendFrame([]byte("before"), &want)[len("before"):])
 		for _, got := range []*protocol.Message{{}, reused} {
@@ -142,7 +143,7 @@ func TestMessageComesBack(t *testing.T) {
 }
 
 func TestHeadAndBatchesAreTheFrame(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		m := draws{t}.message()
 		gathered := AppendMessage(nil, &m)
 		for _, b := range m.Batches {
@@ -155,7 +156,7 @@ func TestHeadAndBatchesAreTheFrame(t *testing.T) {
 }
 
 func TestCutOffMessagesAreRefused(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		m := draws{t}.message()
 		m.Batches = nil
 		body := bodyOf(t, AppendFrame(nil, &m))

@@ -9,6 +9,7 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -96,7 +97,7 @@ func (d draws) choice() *protocol.Choice {
 }
 
 func TestVoteRecordComesBack(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		d := draws{t}
 		want := &protocol.VoteRecord{Number: d.any(), Lineage: d.any(), Vote: d.vote()}
 		want.Vote.Accepted = d.ballot()

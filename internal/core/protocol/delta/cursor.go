@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -34,6 +35,11 @@ type reach struct {
 type span struct {
 	stream      member.ID
 	first, last uint64
+}
+
+// compare orders spans by stream, and then by where they begin.
+func (s span) compare(other span) int {
+	return cmp.Or(cmp.Compare(s.stream, other.stream), cmp.Compare(s.first, other.first))
 }
 
 // flight is a numbered message that is not acknowledged yet.
@@ -130,11 +136,15 @@ func (c *cursor) popDone() {
 	}
 }
 
-// lose has what a flight carried sent again.
+// lose has what a flight carried sent again, of each stream the first first: the
+// peer may have no room for what comes after a gap.
 func (c *cursor) lose(f *flight) {
 	f.done = true
 	c.inFlight -= f.size
-	c.lost = append(c.lost, f.spans...)
+	for _, s := range f.spans {
+		at, _ := slices.BinarySearchFunc(c.lost, s, span.compare)
+		c.lost = slices.Insert(c.lost, at, s)
+	}
 }
 
 // oldest returns when the oldest flight was sent; 0 if there is none. It may be

@@ -29,8 +29,8 @@ func TestCursor(t *testing.T) {
 		{"the second arrives", func(c *cursor) { c.arrive(2) }, 30, 4, nil},
 		{"and is told of again", func(c *cursor) { c.arrive(2) }, 30, 4, nil},
 		{"the third is lost", func(c *cursor) { c.lose(c.flights.at(3)) }, 20, 4, []span{{1, 3, 3}}},
-		{"the first is lost", func(c *cursor) { c.lose(c.flights.at(1)); c.popDone() }, 10, 1, []span{{1, 3, 3}, {1, 1, 1}}},
-		{"the third was only late", func(c *cursor) { c.arrive(4); c.popDone() }, 0, 0, []span{{1, 3, 3}, {1, 1, 1}}},
+		{"the first is lost", func(c *cursor) { c.lose(c.flights.at(1)); c.popDone() }, 10, 1, []span{{1, 1, 1}, {1, 3, 3}}},
+		{"the third was only late", func(c *cursor) { c.arrive(4); c.popDone() }, 0, 0, []span{{1, 1, 1}, {1, 3, 3}}},
 		{"the stream does not count", func(c *cursor) { c.unsend(1) }, 0, 0, nil},
 	}
 	c := fly(4)

@@ -11,6 +11,7 @@ import (
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
 	"chatterbox/internal/core/protocol/delta"
+	"chatterbox/internal/proof/draw"
 )
 
 const hostileMembers = 3
@@ -167,7 +168,7 @@ func drawEvent(t *rapid.T) protocol.Event {
 // TestNothingFromOutsidePanics: whatever strangers and broken members say, in
 // whatever order, a member goes on, keeps its limits, and delivers in order.
 func TestNothingFromOutsidePanics(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		d := delta.New(delta.Config{
 			Members: hostileMembers, Identity: 1, Durable: rapid.Bool().Draw(t, "durable"), Datagram: rapid.Bool().Draw(t, "datagram"),
 			AheadBytesMax: 500, MemoryBytesMax: 5000, Changes: rapid.Bool().Draw(t, "changes"),

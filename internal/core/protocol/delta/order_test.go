@@ -9,12 +9,13 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 )
 
 // TestWalkIsTheTotalOrder: a walk meets exactly the batches from the cursors
 // up to the limit, sorted as batches are.
 func TestWalkIsTheTotalOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		members := rapid.IntRange(1, 20).Draw(t, "members")
 		d := New(Config{Members: members, Identity: 1})
 		limit := clock.Time(rapid.Uint64Range(0, 40).Draw(t, "limit"))

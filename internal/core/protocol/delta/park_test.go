@@ -10,12 +10,13 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 )
 
 // TestParkedBatchesAreAsTheyWere does to a log whatever comes, and compares it
 // with a list of all its batches.
 func TestParkedBatchesAreAsTheyWere(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		var g log
 		var want []protocol.Batch // from g.first on
 		parked, seq, time := 0, rapid.Uint64Range(0, 1<<40).Draw(t, "seq"), clock.Time(0)

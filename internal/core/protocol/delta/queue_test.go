@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"chatterbox/internal/proof/draw"
 )
 
 // TestQueueIsASliceWithNumbers compares the ring with a slice of all items
 // ever pushed: an item keeps its number while others come and go.
 func TestQueueIsASliceWithNumbers(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		var q queue[int]
 		var items []int
 		first := 0

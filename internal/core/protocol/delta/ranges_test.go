@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 )
 
 // numberSet is the obvious set of numbers: what ranges must be equal to.
@@ -39,7 +40,7 @@ func (s numberSet) add(number uint64) bool {
 }
 
 func TestRangesAreASetThatForgetsItsLowest(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		var r ranges
 		set := make(numberSet)
 		// Few numbers: runs join at both ends. Many: the lowest are forgotten.

@@ -11,13 +11,14 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 )
 
 // TestStableFollowsThePlainMinimum: whichever rows rise in whichever order,
 // looking only where something may have risen finds what looking at all marks
 // finds.
 func TestStableFollowsThePlainMinimum(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		members := rapid.SampledFrom([]int{1, 2, 5, 70}).Draw(t, "members")
 		d := New(Config{Members: members, Identity: 1})
 		plain := clock.NewMatrix(members)
@@ -42,7 +43,7 @@ func TestStableFollowsThePlainMinimum(t *testing.T) {
 // from some moment on which marks change and rise, never says that a mark is
 // older than it is, and is exact once it is noted.
 func TestLazyRowsTellNoLess(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		const members = detailFrom
 		d := New(Config{Members: members, Identity: 1})
 		lazy, exact := newRow(members, 1, 0), newRow(members, 1, 0)
@@ -111,7 +112,7 @@ func TestRowsAreWrittenDownOnce(t *testing.T) {
 // TestSharedRowsLackNothing: in a large cluster a peer gets all that changed
 // since it was told, and at most about twice as much, from few rows for all.
 func TestSharedRowsLackNothing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		const members = detailFrom
 		d := New(Config{Members: members, Identity: 1})
 		for range 200 {

@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 )
 
 // drawStream returns a log of contiguous batches of a few entries each, beginning
@@ -30,7 +31,7 @@ func drawStream(t *rapid.T) (*stream, []protocol.Batch) {
 }
 
 func TestFindGivesTheBatchThatFollows(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		s, batches := drawStream(t)
 		have := rapid.Uint64Range(0, 90).Draw(t, "have")
 		want := s.log.end
@@ -46,7 +47,7 @@ func TestFindGivesTheBatchThatFollows(t *testing.T) {
 // TestBatchesBeyondAGapComeOutInOrder: whatever is put aside in whichever
 // order, it comes out rising and once, and the buffer keeps its limit.
 func TestBatchesBeyondAGapComeOutInOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	draw.Check(t, func(t *rapid.T) {
 		_, batches := drawStream(t)
 		bytesMax := rapid.IntRange(0, 40).Draw(t, "bytesMax")
 		s, kept := &stream{}, map[uint64]bool{}

@@ -1,0 +1,40 @@
+// Package draw checks properties of values that are drawn, the same ones in each
+// run: a test that fails today for what it did not draw yesterday tells nobody
+// what broke it. Others are drawn by
+//
+//	go test PACKAGE -rapid.seed 0 -rapid.checks 10000
+//	RAPID_SEED=0 RAPID_CHECKS=10000 go test PACKAGE
+//
+// (0 is another seed each time), and what fails then is kept as a file beside the
+// test, for -rapid.failfile.
+package draw
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// seed is what is drawn from unless somebody asks for another one.
+const seed = "1"
+
+// settle lets rapid draw from the seed, once.
+func settle() {
+	_, asked := os.LookupEnv("RAPID_SEED")
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.seed" })
+	if asked {
+		return
+	}
+	// They exist, for rapid is imported, and take these values.
+	_ = flag.Set("rapid.seed", seed)
+	_ = flag.Set("rapid.nofailfile", "true")
+}
+
+// Check demands that a property holds of all values that it draws.
+func Check(t *testing.T, property func(*rapid.T)) {
+	t.Helper()
+	settle()
+	rapid.Check(t, property)
+}
