@@ -28,7 +28,7 @@ func inProcess(t *testing.T, load Load, members int, others map[Mode]Measure) []
 			_ = out.Close()
 			_ = in.Close()
 		}()
-		h := &hand{in: toMember, lines: bufio.NewReader(fromMember), place: place}
+		h := &process{in: toMember, lines: bufio.NewReader(fromMember), place: place}
 		c.members = append(c.members, h)
 		addr, err := h.line()
 		if err != nil {
@@ -123,11 +123,11 @@ func TestUnknownModeIsAnError(t *testing.T) {
 	fromMember, out := io.Pipe()
 	ended := make(chan error, 1)
 	go func() { ended <- Member(context.Background(), in, out, nil) }()
-	h := &hand{in: toMember, lines: bufio.NewReader(fromMember)}
+	h := &process{in: toMember, lines: bufio.NewReader(fromMember)}
 	if _, err := h.line(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := (&crew{members: []*hand{h}}).measure(Load{Mode: "guess"}, func() {})
+	_, err := (&crew{members: []*process{h}}).measure(Load{Mode: "guess"}, func() {})
 	if err == nil || !strings.Contains(err.Error(), `member 0: bench: unknown mode "guess"`) {
 		t.Errorf("error %v", err)
 	}

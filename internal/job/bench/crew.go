@@ -16,10 +16,10 @@ import (
 
 // crew is the processes of one measurement, one a member.
 type crew struct {
-	members []*hand
+	members []*process
 }
 
-type hand struct {
+type process struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	lines *bufio.Reader
@@ -30,7 +30,7 @@ type hand struct {
 // program and arguments that end up in Member.
 func (c *crew) start(ctx context.Context, command []string, members int) (addrs []string, err error) {
 	for place := range members {
-		h := &hand{cmd: exec.CommandContext(ctx, command[0], command[1:]...), place: place} //nolint:gosec // our own program
+		h := &process{cmd: exec.CommandContext(ctx, command[0], command[1:]...), place: place} //nolint:gosec // our own program
 		h.cmd.Stderr = os.Stderr
 		h.cmd.SysProcAttr = processes.ChildAttributes()
 		h.cmd.Env = processes.ChildEnvironment(members)
@@ -64,7 +64,7 @@ func (c *crew) stop() {
 	}
 }
 
-func (h *hand) line() (string, error) {
+func (h *process) line() (string, error) {
 	line, err := h.lines.ReadString('\n')
 	if err != nil {
 		return "", fmt.Errorf("bench: member %d ended early: %w", h.place, err)
@@ -83,7 +83,7 @@ func (c *crew) measure(load Load, begun func()) ([]Result, error) {
 	}
 	results, measuring := make([]Result, len(c.members)), slices.Clone(c.members)
 	for first := true; len(measuring) > 0; first = false {
-		var waiting []*hand
+		var waiting []*process
 		for _, h := range measuring {
 			line, err := h.line()
 			switch {
@@ -111,7 +111,7 @@ func (c *crew) measure(load Load, begun func()) ([]Result, error) {
 }
 
 // result reads what a member measured, or why it could not.
-func (h *hand) result(line string) (result Result, err error) {
+func (h *process) result(line string) (result Result, err error) {
 	if err := json.Unmarshal([]byte(line), &result); err != nil {
 		return result, fmt.Errorf("bench: result of member %d: %w", h.place, err)
 	}
@@ -121,7 +121,7 @@ func (h *hand) result(line string) (result Result, err error) {
 	return result, nil
 }
 
-func (h *hand) tell(load Load) error {
+func (h *process) tell(load Load) error {
 	line, err := json.Marshal(load)
 	if err != nil {
 		return err

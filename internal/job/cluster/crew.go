@@ -24,7 +24,7 @@ type crew struct {
 	config    Config
 	peers     member.List
 	peersPath string
-	deeds     []failure.MemberEvent // still to do, the earliest first
+	events    []failure.MemberEvent // still to do, the earliest first
 	backups   []backup              // still to make
 	seats     []seat
 	running   int
@@ -82,8 +82,8 @@ func newCrew(config Config, peers member.List, peersPath string) *crew {
 		news:  make(chan news, newsMax),
 	}
 	if config.Schedule != nil {
-		c.deeds = config.Schedule.Members()
-		c.backups = backupsOf(c.deeds)
+		c.events = config.Schedule.Members()
+		c.backups = backupsOf(c.events)
 	}
 	c.lines = linesOf(config.Map, config.RunFor)
 	if config.Watch != nil {
@@ -138,9 +138,9 @@ func (c *crew) run(ctx, kill context.Context) (*Report, error) {
 
 // startsLater reports whether the map starts somebody within the time of the run.
 func (c *crew) startsLater() bool {
-	for _, deed := range c.deeds {
-		starts := deed.Action == failure.Start || deed.Action == failure.Restart
-		if starts && deed.At < c.config.RunFor && c.seats[deed.Member].outcome == nil {
+	for _, event := range c.events {
+		starts := event.Action == failure.Start || event.Action == failure.Restart
+		if starts && event.At < c.config.RunFor && c.seats[event.Member].outcome == nil {
 			return true
 		}
 	}
@@ -159,7 +159,7 @@ func (c *crew) interrupt(ctx context.Context) <-chan struct{} {
 // paused one could not hear it.
 func (c *crew) ask() {
 	c.asked = time.Now()
-	c.deeds, c.lines = nil, nil
+	c.events, c.lines = nil, nil
 	for i := range c.seats {
 		if p := c.seats[i].process; p != nil {
 			p.signal(syscall.SIGCONT)
@@ -243,15 +243,15 @@ func (c *crew) portTaken(seat *seat) error {
 	return nil
 }
 
-// untilNext returns the time until the next deed or, when there is none, until
+// untilNext returns the time until the next event or, when there is none, until
 // nobody may be running any more.
 func (c *crew) untilNext() time.Duration {
 	next := c.deadline()
 	if c.late {
 		next = never
 	}
-	if len(c.deeds) > 0 {
-		next = min(next, c.deeds[0].At, c.nextCopy())
+	if len(c.events) > 0 {
+		next = min(next, c.events[0].At, c.nextCopy())
 	}
 	if len(c.lines) > 0 {
 		next = min(next, c.lines[0].at)
@@ -275,7 +275,7 @@ func (c *crew) deadline() time.Duration {
 	return last.Sub(c.config.Epoch) + c.config.RunFor + patience
 }
 
-// act does the deeds whose time has come, and ends processes that are late.
+// act does the events whose time has come, and ends processes that are late.
 func (c *crew) act() error {
 	if !c.late && c.since() >= c.deadline() {
 		c.killLate()
@@ -284,42 +284,42 @@ func (c *crew) act() error {
 	if err := c.keepCopies(); err != nil {
 		return err
 	}
-	for len(c.deeds) > 0 && c.deeds[0].At <= c.since() {
-		deed := c.deeds[0]
-		c.deeds = c.deeds[1:]
-		if err := c.do(deed); err != nil {
+	for len(c.events) > 0 && c.events[0].At <= c.since() {
+		event := c.events[0]
+		c.events = c.events[1:]
+		if err := c.do(event); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// do carries out one deed; what makes no sense now does nothing.
-func (c *crew) do(deed failure.MemberEvent) error {
-	seat := &c.seats[deed.Member]
-	switch deed.Action {
+// do carries out one event; what makes no sense now does nothing.
+func (c *crew) do(event failure.MemberEvent) error {
+	seat := &c.seats[event.Member]
+	switch event.Action {
 	case failure.Start, failure.Restart:
 		if seat.process == nil && seat.outcome == nil {
-			return c.start(deed.Member)
+			return c.start(event.Member)
 		}
 		return nil
 	}
 	if seat.process == nil {
 		return nil
 	}
-	switch deed.Action {
+	switch event.Action {
 	case failure.Crash, failure.Kill: // the machine cannot fail without us
-		return c.crash(deed.Member, check.DataKept)
+		return c.crash(event.Member, check.DataKept)
 	case failure.CrashLosingData:
-		return c.crash(deed.Member, check.DataLost)
+		return c.crash(event.Member, check.DataLost)
 	case failure.CrashRestoring:
-		return c.crashRestoring(deed)
+		return c.crashRestoring(event)
 	case failure.Pause:
-		c.tell(trace.Event{Kind: trace.Pause, Member: deed.Member})
+		c.tell(trace.Event{Kind: trace.Pause, Member: event.Member})
 		seat.process.signal(syscall.SIGSTOP)
 		seat.broken = brokenByPause
 	case failure.Resume:
-		c.tell(trace.Event{Kind: trace.Resume, Member: deed.Member})
+		c.tell(trace.Event{Kind: trace.Resume, Member: event.Member})
 		seat.process.signal(syscall.SIGCONT)
 		seat.broken = ""
 	}

@@ -20,11 +20,11 @@ type backup struct {
 	crash  time.Duration // when it is brought back
 }
 
-// backupsOf lists the copies that the deeds of a map need, in their order.
-func backupsOf(deeds []failure.MemberEvent) (backups []backup) {
-	for _, deed := range deeds {
-		if deed.Action == failure.CrashRestoring {
-			backups = append(backups, backup{max(deed.At-deed.Age, 0), deed.Member, deed.At})
+// backupsOf lists the copies that the events of a map need, in their order.
+func backupsOf(events []failure.MemberEvent) (backups []backup) {
+	for _, event := range events {
+		if event.Action == failure.CrashRestoring {
+			backups = append(backups, backup{max(event.At-event.Age, 0), event.Member, event.At})
 		}
 	}
 	return backups
@@ -95,20 +95,20 @@ func (c *crew) keepCopy(b backup) error {
 
 // crashRestoring kills a member's process, and leaves it an older copy of its
 // data.
-func (c *crew) crashRestoring(deed failure.MemberEvent) error {
+func (c *crew) crashRestoring(event failure.MemberEvent) error {
 	if c.config.DataDir == "" {
-		return c.crash(deed.Member, check.DataLost)
+		return c.crash(event.Member, check.DataLost)
 	}
-	if err := c.crash(deed.Member, check.DataOlder); err != nil {
+	if err := c.crash(event.Member, check.DataOlder); err != nil {
 		return err
 	}
-	data, older := c.dataDir(deed.Member), c.copyDir(deed.Member, deed.At)
+	data, older := c.dataDir(event.Member), c.copyDir(event.Member, event.At)
 	err := os.RemoveAll(data)
 	if err == nil {
 		err = os.Rename(older, data)
 	}
 	if err != nil {
-		return fmt.Errorf("cluster: bring back an older copy of the data of %s: %w", c.peers[deed.Member].Name, err)
+		return fmt.Errorf("cluster: bring back an older copy of the data of %s: %w", c.peers[event.Member].Name, err)
 	}
 	return nil
 }

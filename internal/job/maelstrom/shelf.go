@@ -53,10 +53,10 @@ type shelfAdd struct {
 
 // shelved is what is known of a peer's shelf.
 type shelved struct {
-	has  map[member.Identity]uint64 // nil: it told nothing yet
-	owed bool                       // it asked
-	sent map[member.Identity]uint64 // what is on its way to it, since at
-	at   time.Duration
+	has   map[member.Identity]uint64 // nil: it told nothing yet
+	asked bool                       // it asked
+	sent  map[member.Identity]uint64 // what is on its way to it, since at
+	at    time.Duration
 }
 
 func newShelved() shelved { return shelved{sent: make(map[member.Identity]uint64)} }
@@ -133,14 +133,14 @@ func (c *cluster) differs(p *peer) bool { return !maps.Equal(c.shelf.vector(), p
 func (n *Node) shelfFor(to member.ID) *shelfNews {
 	c := n.cluster
 	p := &c.peers[to]
-	if len(c.shelf) == 0 && !p.shelved.owed {
+	if len(c.shelf) == 0 && !p.shelved.asked {
 		return nil
 	}
 	differs := c.differs(p)
-	if !differs && !p.shelved.owed {
+	if !differs && !p.shelved.asked {
 		return nil
 	}
-	p.shelved.owed = false
+	p.shelved.asked = false
 	news := &shelfNews{Life: c.identity.String(), Have: make(map[string]uint64), Ask: differs}
 	for life, l := range c.shelf {
 		news.Have[life.String()] = l.end()
@@ -200,7 +200,7 @@ func (n *Node) onShelf(from member.ID, news *shelfNews) error {
 		has[life] = end
 	}
 	p.shelved.has = has
-	p.shelved.owed = p.shelved.owed || news.Ask
+	p.shelved.asked = p.shelved.asked || news.Ask
 	for i := range news.Adds {
 		if err := n.onAdds(&news.Adds[i]); err != nil {
 			return err

@@ -116,10 +116,10 @@ func (w *world) giveBack(n *node, part string, batches []protocol.Batch) {
 
 // mustOwn is the ownership rule: what a reducer hands out it was given before
 // and has not given back.
-func (w *world) mustOwn(n *node, b *protocol.Batch, deed string) bool {
+func (w *world) mustOwn(n *node, b *protocol.Batch, verb string) bool {
 	_, ok := n.owned[b.Buffer]
 	if !ok {
-		w.fault("%s %s %s, which it does not own", w.names[n.id], deed, w.batch(b))
+		w.fault("%s %s %s, which it does not own", w.names[n.id], verb, w.batch(b))
 	}
 	return ok
 }

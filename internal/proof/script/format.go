@@ -70,8 +70,8 @@ func (w *world) sayControl(m *protocol.Message, say func(part, format string, ar
 		say("acks", "ack %s", ranges(m.Ack.Ranges))
 	}
 	for _, p := range m.Pulls {
-		deed := map[bool]string{false: "pull", true: "cancel"}[p.Cancel]
-		say("pulls", "%s %s", deed, w.names[p.Stream])
+		verb := map[bool]string{false: "pull", true: "cancel"}[p.Cancel]
+		say("pulls", "%s %s", verb, w.names[p.Stream])
 	}
 	if m.Snapshot != nil {
 		say("batches", "snapshot %s", snapshot(m.Snapshot))

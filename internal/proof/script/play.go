@@ -24,12 +24,12 @@ func (w *world) play(t *testing.T, line *datadriven.TestData) string {
 	t.Helper()
 	w.outcome.Reset()
 	a := &arguments{t: t, line: line, w: w}
-	if deed, ok := deeds()[line.Cmd]; !ok {
+	if command, ok := commands()[line.Cmd]; !ok {
 		line.Fatalf(t, "unknown command %q; package script lists what there is", line.Cmd)
 	} else if w.nodes == nil && line.Cmd != "cluster" {
 		line.Fatalf(t, "a script begins with cluster")
 	} else {
-		deed(w, a)
+		command(w, a)
 	}
 	for _, fault := range w.faults {
 		t.Error(fault)
@@ -41,7 +41,7 @@ func (w *world) play(t *testing.T, line *datadriven.TestData) string {
 	return w.outcome.String()
 }
 
-func deeds() map[string]func(*world, *arguments) {
+func commands() map[string]func(*world, *arguments) {
 	return map[string]func(*world, *arguments){
 		"cluster":   (*world).cluster,
 		"broadcast": func(w *world, a *arguments) { w.submit(a, true) },
@@ -80,20 +80,20 @@ func deeds() map[string]func(*world, *arguments) {
 	}
 }
 
-func eachNode(deed func(*world, *node)) func(*world, *arguments) {
+func eachNode(command func(*world, *node)) func(*world, *arguments) {
 	return func(w *world, a *arguments) {
 		for _, n := range a.running() {
-			deed(w, n)
+			command(w, n)
 		}
 	}
 }
 
-func eachLink(deed func(l *link, n int)) func(*world, *arguments) {
+func eachLink(command func(l *link, n int)) func(*world, *arguments) {
 	return func(w *world, a *arguments) {
 		limit := a.number("n", math.MaxInt)
 		a.links(func(from, to *node) {
 			l := w.links[from.id][to.id]
-			deed(l, min(limit, len(l.waiting)))
+			command(l, min(limit, len(l.waiting)))
 		})
 	}
 }
@@ -316,9 +316,9 @@ func (a *arguments) running() []*node {
 	return nodes
 }
 
-// links calls deed for each link between the two members that the arguments
+// links calls command for each link between the two members that the arguments
 // name; a single all means every link.
-func (a *arguments) links(deed func(from, to *node)) {
+func (a *arguments) links(command func(from, to *node)) {
 	second := 1
 	if a.word(0) == "all" && a.word(1) == "" {
 		second = 0
@@ -326,7 +326,7 @@ func (a *arguments) links(deed func(from, to *node)) {
 	for _, from := range a.nodes(0) {
 		for _, to := range a.nodes(second) {
 			if from != to {
-				deed(from, to)
+				command(from, to)
 			}
 		}
 	}

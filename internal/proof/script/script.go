@@ -1,4 +1,4 @@
-// Package script tests reducers by scripts: the deed stands above the line,
+// Package script tests reducers by scripts: the command stands above the line,
 // what the members do about it below, and -rewrite regenerates the outcome.
 //
 // A [Member] is what the test builds a reducer from; [Run] plays every file of
@@ -39,7 +39,7 @@
 //
 // Each line of outcome belongs to one step of one member. A batch reads
 // origin/seq@time "payload" (in a message only origin/seq), a row
-// who{stream:have@promise ...}. Show and hide know the deeds append, send,
+// who{stream:have@promise ...}. Show and hide know append, send,
 // deliver, trim, release, base, reset, bound, binding, settled, and of a message
 // batches, rows, acks, pulls, agreed, stable, hears, version, session and
 // number; hide empty leaves out the messages of which nothing is left. With

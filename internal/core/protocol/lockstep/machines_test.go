@@ -61,14 +61,14 @@ func TestBacklogIsInOrder(t *testing.T) {
 	}
 }
 
-// TestWriterOwes what is not stable, or more, and nothing once all is.
-func TestWriterOwes(t *testing.T) {
+// TestWriterCountsWhatIsNotStable, or more, and nothing once all is.
+func TestWriterCountsWhatIsNotStable(t *testing.T) {
 	var w writer
 	steps := []struct {
 		name           string
 		place          int // bytes, at the time of newest
 		stable, newest clock.Time
-		owed           int
+		unstable       int
 	}{
 		{"nothing", 0, 0, 0, 0},
 		{"a batch", 10, 0, 1, 10},
@@ -84,11 +84,11 @@ func TestWriterOwes(t *testing.T) {
 	}
 	for _, step := range steps {
 		if step.place > 0 {
-			w.owe(step.place)
+			w.count(step.place)
 		}
-		w.pay(step.stable, step.newest)
-		if w.owed != step.owed {
-			t.Errorf("%s: owes %d, want %d", step.name, w.owed, step.owed)
+		w.look(step.stable, step.newest)
+		if w.unstable != step.unstable {
+			t.Errorf("%s: %d bytes are unstable, want %d", step.name, w.unstable, step.unstable)
 		}
 	}
 }

@@ -15,19 +15,19 @@ type writer struct {
 	waiting protocol.Batch // submitted while another one is in flight; Count 0: none
 	closing bool           // nothing more will be submitted
 
-	owed  int        // bytes of own batches that somebody may not have delivered yet
-	late  int        // those of them that were placed after the last look
-	until clock.Time // of the last one before it
+	unstable int        // bytes of own batches that somebody may not have delivered yet
+	late     int        // those of them that were placed after the last look
+	until    clock.Time // of the last one before it
 }
 
-// owe counts a batch that is placed.
-func (w *writer) owe(bytes int) { w.owed, w.late = w.owed+bytes, w.late+bytes }
+// count adds a batch that is placed.
+func (w *writer) count(bytes int) { w.unstable, w.late = w.unstable+bytes, w.late+bytes }
 
-// pay looks whether all that had been placed at the last look is stable. So more
-// may seem to be owed than is, but never less.
-func (w *writer) pay(stable, newest clock.Time) {
+// look finds out whether all that had been placed at the last look is stable. So more
+// may seem unstable than is, but never less.
+func (w *writer) look(stable, newest clock.Time) {
 	if stable >= w.until {
-		w.owed, w.late, w.until = w.late, 0, newest
+		w.unstable, w.late, w.until = w.late, 0, newest
 	}
 }
 
@@ -51,13 +51,13 @@ func (l *Lockstep) onSubmit(b protocol.Batch) {
 // is left for what a restart reads back. When nothing own is kept any batch may
 // go.
 func (l *Lockstep) Room() int {
-	switch owed := l.writer.owed; {
+	switch unstable := l.writer.unstable; {
 	case l.farewell.Begun() || l.writer.waiting.Count > 0 || l.writer.closing || l.roster.Observes() || !l.contacted || l.own().closed():
 		return 0
-	case owed == 0:
+	case unstable == 0:
 		return math.MaxInt
 	default:
-		return max(0, l.config.MemoryBytesMax/4*3/l.roster.Len()-owed)
+		return max(0, l.config.MemoryBytesMax/4*3/l.roster.Len()-unstable)
 	}
 }
 

@@ -41,7 +41,7 @@ func (l *Lockstep) stabilize() {
 	if stable > l.stable && !l.roster.Observes() {
 		l.stable = stable
 	}
-	l.writer.pay(l.stable, l.own().last)
+	l.writer.look(l.stable, l.own().last)
 }
 
 // deliver hands out, in order, what is committed and settled. It stops at the

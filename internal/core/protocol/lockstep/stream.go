@@ -125,7 +125,7 @@ func (l *Lockstep) hold(b protocol.Batch) {
 	l.streams[b.Origin].hold(b)
 	l.held.insert(b)
 	if l.roster.Writes(b.Origin) {
-		l.writer.owe(b.Size())
+		l.writer.count(b.Size())
 	}
 	l.mergeClock(b.Time)
 	l.row.version++

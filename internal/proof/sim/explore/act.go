@@ -29,9 +29,9 @@ const (
 	doEvict                     // it is told to let a peer go
 )
 
-// hand does something to a member: it is the journal, the sender and the
+// actor does something to a member: it is the journal, the sender and the
 // application of the member's driver, and watches what passes.
-type hand struct {
+type actor struct {
 	world  *world
 	node   *node
 	driver *driver.Driver
@@ -40,15 +40,15 @@ type hand struct {
 }
 
 // act does an action to a copy of a member.
-func (w *world) act(n *node, a action, peer member.ID, m *mail) *hand {
-	h := &hand{world: w, node: n.copy(w.mirror)}
+func (w *world) act(n *node, a action, peer member.ID, m *mail) *actor {
+	h := &actor{world: w, node: n.copy(w.mirror)}
 	h.carryOut(a, peer, m)
 	return h
 }
 
 // carryOut does an action to the member itself. A panic of the reducer is a
 // finding like any other.
-func (h *hand) carryOut(a action, peer member.ID, m *mail) {
+func (h *actor) carryOut(a action, peer member.ID, m *mail) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.fault("no-panic", "%s: %v", member.Letter(h.node.self), cause)
@@ -63,7 +63,7 @@ func (h *hand) carryOut(a action, peer member.ID, m *mail) {
 	}
 }
 
-func (h *hand) do(a action, peer member.ID, m *mail) {
+func (h *actor) do(a action, peer member.ID, m *mail) {
 	n := h.node
 	switch a {
 	case doRestart:
@@ -103,7 +103,7 @@ func (h *hand) do(a action, peer member.ID, m *mail) {
 
 // attend makes the driver around the reducer. It keeps nothing between two
 // flushes, so it need not be copied along.
-func (h *hand) attend() {
+func (h *actor) attend() {
 	var journal driver.Journal
 	if h.world.config.Durable {
 		journal = h
@@ -111,7 +111,7 @@ func (h *hand) attend() {
 	h.driver = driver.New(driver.Config{Reducer: h.node.reducer, Journal: journal, Sender: h, App: h, Observer: h, Prefix: &h.node.prefix})
 }
 
-func (h *hand) step(e protocol.Event) {
+func (h *actor) step(e protocol.Event) {
 	e.Now = h.node.now
 	switch err := h.driver.Step(e); {
 	case errors.Is(err, protocol.ErrOldData):
@@ -122,15 +122,15 @@ func (h *hand) step(e protocol.Event) {
 }
 
 // Load cannot be asked for: all fits into the memory.
-func (h *hand) Load(b *protocol.Batch) error {
+func (h *actor) Load(b *protocol.Batch) error {
 	return fmt.Errorf("explore: %d/%d is parked, though there is memory", b.Origin, b.Seq)
 }
 
 // IsFull returns false: the disk has no end.
-func (h *hand) IsFull() bool { return false }
+func (h *actor) IsFull() bool { return false }
 
 // connect brings up the member's own links, where links come up at all.
-func (h *hand) connect() {
+func (h *actor) connect() {
 	for peer := range member.ID(h.world.config.Members) {
 		if h.world.config.Streams && peer != h.node.self {
 			h.step(protocol.Event{Kind: protocol.Up, Peer: peer, Reliable: true})
@@ -156,24 +156,24 @@ func blankBatch() []byte {
 }
 
 // Keep is the driver's journal.
-func (h *hand) Keep(effects protocol.Effects) { h.node.ledger.keep(&effects) }
+func (h *actor) Keep(effects protocol.Effects) { h.node.ledger.keep(&effects) }
 
 // Sync is the driver's journal. It never fails: a crash before it is one
-// before the deed, and a crash after it one after the deed whose messages are
+// before the transition, and a crash after it one after the transition whose messages are
 // lost.
-func (h *hand) Sync() error {
+func (h *actor) Sync() error {
 	h.node.ledger.sync()
 	return nil
 }
 
 // Order is for what can be read again, which is not looked at here.
-func (h *hand) Order([]protocol.Batch) {}
+func (h *actor) Order([]protocol.Batch) {}
 
 // Restore is the same.
-func (h *hand) Restore(*protocol.Snapshot) {}
+func (h *actor) Restore(*protocol.Snapshot) {}
 
 // Send puts a message on its way, encoded.
-func (h *hand) Send(e protocol.Envelope) {
+func (h *actor) Send(e protocol.Envelope) {
 	h.judgeMessage(e.Message)
 	if !h.world.isDead(int(h.node.self), int(e.To)) {
 		h.sent = append(h.sent, newMail(h.node.self, e.To, e.Message))
@@ -181,7 +181,7 @@ func (h *hand) Send(e protocol.Envelope) {
 }
 
 // Deliver is the application.
-func (h *hand) Deliver(batches []protocol.Batch) {
+func (h *actor) Deliver(batches []protocol.Batch) {
 	for i := range batches {
 		f := factOf(&batches[i])
 		if !h.node.app.deliver(f) {
@@ -191,7 +191,7 @@ func (h *hand) Deliver(batches []protocol.Batch) {
 }
 
 // Reset is the application.
-func (h *hand) Reset(s *protocol.Snapshot) {
+func (h *actor) Reset(s *protocol.Snapshot) {
 	n, begun := h.node, tallyOf(s.State)
 	if begun[countWord] < n.app.end() {
 		h.fault("append-only", "%s goes back from %d entries to %d", member.Letter(n.self), n.app.end(), begun[countWord])
@@ -204,7 +204,7 @@ func (h *hand) Reset(s *protocol.Snapshot) {
 }
 
 // Observe notes what the member writes and holds.
-func (h *hand) Observe(_ protocol.Event, effects protocol.Effects) {
+func (h *actor) Observe(_ protocol.Event, effects protocol.Effects) {
 	for i := range effects.Append {
 		f := factOf(&effects.Append[i])
 		if f.origin == h.node.self && f.identity == h.node.identity {
@@ -217,7 +217,7 @@ func (h *hand) Observe(_ protocol.Event, effects protocol.Effects) {
 
 // judgeOwn judges a batch that the member writes: it follows the one before,
 // and comes later than all that was held.
-func (h *hand) judgeOwn(f *fact) {
+func (h *actor) judgeOwn(f *fact) {
 	n := h.node
 	next := uint64(1)
 	for i := range n.written {
@@ -237,7 +237,7 @@ func (h *hand) judgeOwn(f *fact) {
 }
 
 // judgeMessage: what a message says is held is durable by now.
-func (h *hand) judgeMessage(m *protocol.Message) {
+func (h *actor) judgeMessage(m *protocol.Message) {
 	n := h.node
 	for i := range m.Rows {
 		r := &m.Rows[i]
@@ -254,7 +254,7 @@ func (h *hand) judgeMessage(m *protocol.Message) {
 }
 
 // judgeDurable: what is promised of the own stream binds the next life too.
-func (h *hand) judgeDurable() {
+func (h *actor) judgeDurable() {
 	n := h.node
 	if !h.world.config.Durable || n.view.reader {
 		return
@@ -266,7 +266,7 @@ func (h *hand) judgeDurable() {
 
 // judgeBeliefs: what a member knows of others never becomes less, as long as
 // nobody begins another life.
-func (h *hand) judgeBeliefs(before *view) {
+func (h *actor) judgeBeliefs(before *view) {
 	now, b := &h.node.view, &h.world.config.Bounds
 	if !before.agreed || b.Crashes+b.Losses > 0 || h.node.view.is != before.is {
 		return
@@ -281,7 +281,7 @@ func (h *hand) judgeBeliefs(before *view) {
 	}
 }
 
-func (h *hand) fault(check, format string, args ...any) {
+func (h *actor) fault(check, format string, args ...any) {
 	if h.found == nil {
 		h.found = &Fault{Check: check, Text: fmt.Sprintf(format, args...)}
 	}

@@ -42,17 +42,17 @@ const (
 )
 
 // wander goes through a world at random and shows each new state of a member.
-func wander(t *testing.T, c Config, seed uint64, visit func(w *world, before, after *node, d deed)) {
+func wander(t *testing.T, c Config, seed uint64, visit func(w *world, before, after *node, d transition)) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(c)
 	s, fault := w.begin()
 	for range stepsPerWalk {
-		var deeds []deed
-		w.each(&s, func(d deed) { deeds = append(deeds, d) })
-		if fault != nil || len(deeds) == 0 {
+		var transitions []transition
+		w.each(&s, func(d transition) { transitions = append(transitions, d) })
+		if fault != nil || len(transitions) == 0 {
 			break
 		}
-		d := deeds[rng.IntN(len(deeds))]
+		d := transitions[rng.IntN(len(transitions))]
 		next, found, fits := w.do(&s, d)
 		if !fits {
 			continue
@@ -80,7 +80,7 @@ func words(w *world, r protocol.Reducer) []uint64 {
 func TestCopiesShareNothing(t *testing.T) {
 	for _, protocol := range []string{Delta, Lockstep} {
 		for i, c := range wide(protocol) {
-			wander(t, c, uint64(i), func(w *world, _, after *node, _ deed) {
+			wander(t, c, uint64(i), func(w *world, _, after *node, _ transition) {
 				copied := state.Copy(w.mirror, after.reducer)
 				if paths := shared(after.reducer, copied, []string{"Delta.cfg", "Delta.roster.list", "Lockstep.config", "Lockstep.roster.list"}); paths != nil {
 					t.Fatalf("a copy shares %v", paths)
@@ -102,15 +102,15 @@ func TestCopyGoesOnAsTheOriginal(t *testing.T) {
 				continue // a line is compared from its first start on
 			}
 			originals := map[member.ID]*node{}
-			wander(t, c, uint64(i), func(w *world, _, after *node, d deed) {
+			wander(t, c, uint64(i), func(w *world, _, after *node, d transition) {
 				n := originals[after.self]
 				if n == nil {
 					n = w.newNode(after.self)
-					h := hand{world: w, node: n}
+					h := actor{world: w, node: n}
 					h.carryOut(doBegin, 0, nil)
 					originals[after.self] = n
 				}
-				h := hand{world: w, node: n}
+				h := actor{world: w, node: n}
 				repeat(&h, w, d)
 				if !slices.Equal(words(w, n.reducer), words(w, after.reducer)) {
 					t.Fatalf("%s: after %s a copy is in another state than the original", protocol, w.describe(d))
@@ -120,8 +120,8 @@ func TestCopyGoesOnAsTheOriginal(t *testing.T) {
 	}
 }
 
-// repeat does a deed over datagrams once more.
-func repeat(h *hand, w *world, d deed) {
+// repeat does a transition over datagrams once more.
+func repeat(h *actor, w *world, d transition) {
 	var m *mail
 	if d.letter != 0 {
 		m = w.mails.get(d.letter)
@@ -140,7 +140,7 @@ func TestNoTickIsNeededBeforeTheNext(t *testing.T) {
 		rested := 0
 		for i, c := range wide(name) {
 			for walk := range uint64(walksPerWorld) {
-				wander(t, c, uint64(i)<<8|walk, func(w *world, _, after *node, _ deed) {
+				wander(t, c, uint64(i)<<8|walk, func(w *world, _, after *node, _ transition) {
 					if next := min(after.reducer.Next(), after.now+time.Hour); next > after.now {
 						rested++
 						tickInVain(t, w, after, next-1)

@@ -3,9 +3,9 @@
 // repeated, time passes and members restart, up to stated bounds.
 //
 // [Run] searches the world that a [Config] describes. A situation is where all
-// members are and what is on its way between them; a deed leads from one to the
+// members are and what is on its way between them; a transition leads from one to the
 // next: a member broadcasts, gets a message, ticks, restarts, or a message
-// is lost. The search goes breadth first over all deeds, so that what it finds
+// is lost. The search goes breadth first over all transitions, so that what it finds
 // wrong it finds by the shortest path, and judges every situation. Members are
 // the real reducers, driven by the real driver; messages are encoded and
 // decoded. [Worlds] are the small worlds that tests search.
@@ -124,11 +124,11 @@ func (c *Config) validate() error {
 // Result is what a search found.
 type Result struct {
 	States      int  // situations that differ
-	Transitions int  // deeds that were tried in them
-	Depth       int  // deeds on the longest of the shortest paths
+	Transitions int  // transitions that were tried in them
+	Depth       int  // transitions on the longest of the shortest paths
 	Exhausted   bool // no further situation can be reached within the bounds
 	Settled     int  // situations from which everything was let settle
-	Full        int  // deeds left out since a link of Streams had no room
+	Full        int  // transitions left out since a link of Streams had no room
 	Members     int  // states of single members that differ
 	Messages    int  // messages that differ
 	Fault       *Fault
@@ -141,7 +141,7 @@ type Fault struct {
 	Path  []string
 }
 
-// String returns the fault for people, a deed a line.
+// String returns the fault for people, a transition a line.
 func (f *Fault) String() string {
 	text := f.Check + ": " + f.Text
 	for _, line := range f.Path {

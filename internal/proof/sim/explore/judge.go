@@ -15,7 +15,7 @@ func (f fact) String() string {
 // judge looks at all members at once, who know less together than it does
 // alone. It gives the first broken promise, nil if there is none.
 func (w *world) judge(nodes []*node) *Fault {
-	c := court{nodes: nodes, acquainted: w.config.Acquainted}
+	c := checker{nodes: nodes, acquainted: w.config.Acquainted}
 	for _, n := range nodes {
 		c.content(n)
 		c.trimmed(n)
@@ -34,7 +34,7 @@ func (w *world) judge(nodes []*node) *Fault {
 	return c.found
 }
 
-type court struct {
+type checker struct {
 	nodes []*node
 	// acquainted says that all agreed on the first lives before the search
 	// began, so that these are the ones that count.
@@ -44,7 +44,7 @@ type court struct {
 
 // meant returns the lives of a member that another one may mean by its name.
 // Who does not know yet who counts may mean any of them, itself for one.
-func (c *court) meant(by, whom *node) []past {
+func (c *checker) meant(by, whom *node) []past {
 	if c.acquainted && by.view.agreed {
 		return whom.lives[:1]
 	}
@@ -52,7 +52,7 @@ func (c *court) meant(by, whom *node) []past {
 }
 
 // held returns the most that a life that may be meant ever held and promised.
-func (c *court) held(by, whom *node, stream int) clock.Mark {
+func (c *checker) held(by, whom *node, stream int) clock.Mark {
 	var most clock.Mark
 	for _, life := range c.meant(by, whom) {
 		most = most.Merge(life.marks[stream])
@@ -60,7 +60,7 @@ func (c *court) held(by, whom *node, stream int) clock.Mark {
 	return most
 }
 
-func (c *court) fault(check, format string, args ...any) {
+func (c *checker) fault(check, format string, args ...any) {
 	if c.found == nil {
 		c.found = &Fault{Check: check, Text: fmt.Sprintf(format, args...)}
 	}
@@ -68,7 +68,7 @@ func (c *court) fault(check, format string, args ...any) {
 
 // agreement: what any two members were told, in this life or before, is one a
 // prefix of the other.
-func (c *court) agreement(n, other *node) {
+func (c *checker) agreement(n, other *node) {
 	for _, mine := range []*app{&n.app, &n.before} {
 		for _, theirs := range []*app{&other.app, &other.before, &n.app} {
 			if at, differs := mine.differs(theirs); differs {
@@ -81,7 +81,7 @@ func (c *court) agreement(n, other *node) {
 }
 
 // content: whatever is held was written by its origin, exactly so.
-func (c *court) content(n *node) {
+func (c *checker) content(n *node) {
 	for i := range n.view.facts {
 		f := &n.view.facts[i]
 		if int(f.origin) >= len(c.nodes) || !c.nodes[f.origin].wrote(f) {
@@ -101,7 +101,7 @@ func (n *node) wrote(f *fact) bool {
 
 // promise: every batch of a stream with a promised time is among the entries
 // that the promise presumes.
-func (c *court) promise(n *node, stream int) {
+func (c *checker) promise(n *node, stream int) {
 	if n.isGone(stream) {
 		return // nothing beyond its end counts
 	}
@@ -131,7 +131,7 @@ func (n *node) beyond(life member.Identity, have, time uint64) *fact {
 
 // belief: what a member takes another to hold and promise is no more than some
 // life of it did.
-func (c *court) belief(n *node, k int) {
+func (c *checker) belief(n *node, k int) {
 	for j, mark := range n.view.known[k] {
 		if truth := c.held(n, c.nodes[k], j); mark.Have > truth.Have || mark.Promise > truth.Promise {
 			c.fault("below-truth", "%s takes %s to hold %d entries of stream %s and to promise %s, which holds %d and promises %s",
@@ -141,7 +141,7 @@ func (c *court) belief(n *node, k int) {
 }
 
 // trimmed: what a member forgets, or counts as committed, every member held.
-func (c *court) trimmed(n *node) {
+func (c *checker) trimmed(n *node) {
 	for _, list := range [][]uint64{n.view.trimmed, n.view.committed} {
 		for j, have := range list {
 			for k, other := range c.nodes {
@@ -161,7 +161,7 @@ func (n *node) isGone(place int) bool {
 
 // views: one number is one view, and none ends a stream before what anybody was
 // told of it.
-func (c *court) views() {
+func (c *checker) views() {
 	for _, n := range c.nodes {
 		for _, other := range c.nodes {
 			v, w := n.view.is, other.view.is
@@ -191,7 +191,7 @@ func newest(nodes []*node) (newest *member.View) {
 }
 
 // apart: what is committed differs by at most one batch of each origin.
-func (c *court) apart() {
+func (c *checker) apart() {
 	for j := range c.nodes {
 		low, high := ^uint64(0), uint64(0)
 		for _, n := range c.nodes {

@@ -50,7 +50,7 @@ func (w *world) newNode(self member.ID) *node {
 
 // restart begins another life with what the journal kept, at once: what would
 // have come while it was down comes late instead.
-func (h *hand) restart() {
+func (h *actor) restart() {
 	n, held := h.node, h.node.view.held
 	h.world.live(n, n.ledger.recover())
 	for j, mark := range n.reducer.Status().Held {
@@ -61,7 +61,7 @@ func (h *hand) restart() {
 }
 
 // lose begins a life as somebody new at the same place.
-func (h *hand) lose() {
+func (h *actor) lose() {
 	h.node.latest = 0
 	h.world.live(h.node, nil)
 }

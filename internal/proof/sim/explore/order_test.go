@@ -68,7 +68,7 @@ func inAnyOrder(t *testing.T, broken mutant.Mutant) {
 }
 
 // TestNothingIsLeftOut compares the search with a plain one that copies every
-// member for every deed, remembers nothing of what came of it, and tells
+// member for every transition, remembers nothing of what came of it, and tells
 // situations apart by all that they are instead of by hashes. In CI it does so for
 // each protocol with each kind of trouble.
 func TestNothingIsLeftOut(t *testing.T) {
@@ -84,9 +84,9 @@ func TestNothingIsLeftOut(t *testing.T) {
 			if err != nil || result.Fault != nil {
 				t.Fatal(err, result.Fault)
 			}
-			states, deeds := plainSearch(t, world)
-			if states != result.States || deeds != result.Transitions {
-				t.Errorf("%s: %d situations and %d deeds, a plain search finds %d and %d", protocol, result.States, result.Transitions, states, deeds)
+			states, transitions := plainSearch(t, world)
+			if states != result.States || transitions != result.Transitions {
+				t.Errorf("%s: %d situations and %d transitions, a plain search finds %d and %d", protocol, result.States, result.Transitions, states, transitions)
 			}
 		}
 	}
@@ -99,7 +99,7 @@ type plain struct {
 	spent spent
 }
 
-func plainSearch(t *testing.T, c Config) (states, deeds int) {
+func plainSearch(t *testing.T, c Config) (states, transitions int) {
 	w := newWorld(c)
 	p := w.together()
 	if fault := p.acquaint(); fault != nil {
@@ -111,19 +111,19 @@ func plainSearch(t *testing.T, c Config) (states, deeds int) {
 	first := plain{nodes: p.nodes}
 	met := map[string]bool{first.key(w): true}
 	for front := []plain{first}; len(front) > 0; front = front[1:] {
-		front[0].deeds(w, func(next plain) {
-			deeds++
+		front[0].transitions(w, func(next plain) {
+			transitions++
 			if key := next.key(w); !met[key] {
 				met[key] = true
 				front = append(front, next)
 			}
 		})
 	}
-	return len(met), deeds
+	return len(met), transitions
 }
 
-// deeds visits all that can come next, over datagrams.
-func (p *plain) deeds(w *world, visit func(plain)) {
+// transitions visits all that can come next, over datagrams.
+func (p *plain) transitions(w *world, visit func(plain)) {
 	b := &w.config.Bounds
 	for id, n := range p.nodes {
 		try := func(possible bool, a action, spent func(*spent)) {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	sliceStates = 1 << 14 // situations whose deeds are tried together
+	sliceStates = 1 << 14 // situations whose transitions are tried together
 	taskStates  = 1 << 8  // situations of one task
 )
 
@@ -33,31 +33,31 @@ type situated struct {
 
 // stepBack tells how a situation was reached first.
 type stepBack struct {
-	from uint32
-	deed deed
+	from       uint32
+	transition transition
 }
 
 // task is a part of a slice, with what comes of it.
 type task struct {
-	from     []situated
-	found    []candidate
-	shards   [shards][]uint32 // of found, by hash
-	deeds    int
-	full     int
-	settled  int
-	fault    *Fault
-	faultAt  uint32 // number of the situation before
-	faultBy  deed
-	hasFault bool
+	from        []situated
+	found       []candidate
+	shards      [shards][]uint32 // of found, by hash
+	transitions int
+	full        int
+	settled     int
+	fault       *Fault
+	faultAt     uint32 // number of the situation before
+	faultBy     transition
+	hasFault    bool
 }
 
-// candidate is a situation that a deed leads to.
+// candidate is a situation that a transition leads to.
 type candidate struct {
 	situation
-	print uint64
-	from  uint32
-	deed  deed
-	fresh bool
+	print      uint64
+	from       uint32
+	transition transition
+	fresh      bool
 }
 
 // Run searches a small world. The error is about the Config; what is found
@@ -106,7 +106,7 @@ func (s *search) run() {
 	s.result.Exhausted = s.result.Fault == nil
 }
 
-// slice tries all deeds in a part of the front.
+// slice tries all transitions in a part of the front.
 func (s *search) slice(front []situated) {
 	n := (len(front) + taskStates - 1) / taskStates
 	for len(s.tasks) < n {
@@ -131,7 +131,7 @@ func (s *search) slice(front []situated) {
 
 func (t *task) begin(from []situated) {
 	t.from, t.found = from, t.found[:0]
-	t.deeds, t.full, t.settled, t.hasFault = 0, 0, 0, false
+	t.transitions, t.full, t.settled, t.hasFault = 0, 0, 0, false
 	for i := range t.shards {
 		t.shards[i] = t.shards[i][:0]
 	}
@@ -142,13 +142,13 @@ func (t *task) begin(from []situated) {
 func (s *search) expand(t *task) {
 	for i := range t.from {
 		at := &t.from[i]
-		s.world.each(&at.situation, func(d deed) {
+		s.world.each(&at.situation, func(d transition) {
 			next, fault, ok := s.world.do(&at.situation, d)
 			if !ok {
 				t.full++
 				return
 			}
-			t.deeds++
+			t.transitions++
 			if fault != nil {
 				t.blame(fault, at.number, d)
 				return
@@ -156,14 +156,14 @@ func (s *search) expand(t *task) {
 			finger := s.world.print(&next)
 			if !s.met[finger%shards].has(finger) {
 				t.shards[finger%shards] = append(t.shards[finger%shards], uint32(len(t.found)))
-				t.found = append(t.found, candidate{situation: next, print: finger, from: at.number, deed: d})
+				t.found = append(t.found, candidate{situation: next, print: finger, from: at.number, transition: d})
 			}
 		})
 	}
 }
 
 // blame notes the first fault of a task.
-func (t *task) blame(fault *Fault, at uint32, by deed) {
+func (t *task) blame(fault *Fault, at uint32, by transition) {
 	if !t.hasFault {
 		t.hasFault, t.fault, t.faultAt, t.faultBy = true, fault, at, by
 	}
@@ -183,12 +183,12 @@ func (s *search) merge(tasks []task, shard int) {
 func (s *search) number(tasks []task) {
 	for i := range tasks {
 		t := &tasks[i]
-		s.result.Transitions += t.deeds
+		s.result.Transitions += t.transitions
 		s.result.Full += t.full
 		for k := range t.found {
 			if c := &t.found[k]; c.fresh {
 				s.next = append(s.next, situated{c.situation, uint32(len(s.steps))})
-				s.steps = append(s.steps, stepBack{c.from, c.deed})
+				s.steps = append(s.steps, stepBack{c.from, c.transition})
 			}
 		}
 	}
@@ -211,7 +211,7 @@ func (s *search) judge(t *task) {
 			fault = s.world.from(&c.situation).settle(c.spent.losses > 0)
 		}
 		if fault != nil {
-			t.blame(fault, c.from, c.deed)
+			t.blame(fault, c.from, c.transition)
 		}
 	}
 }
@@ -229,11 +229,11 @@ func (s *search) blame(tasks []task) bool {
 	return false
 }
 
-// path returns the deeds that lead to a situation.
-func (s *search) path(number uint32) []deed {
-	var back []deed
+// path returns the transitions that lead to a situation.
+func (s *search) path(number uint32) []transition {
+	var back []transition
 	for number != 0 {
-		back = append(back, s.steps[number].deed)
+		back = append(back, s.steps[number].transition)
 		number = s.steps[number].from
 	}
 	slices.Reverse(back)
@@ -246,6 +246,6 @@ func (r Result) String() string {
 	if !r.Exhausted {
 		end = "cut short"
 	}
-	return fmt.Sprintf("%d situations (%s), %d deeds, depth %d, %d settled, %d states of members, %d messages",
+	return fmt.Sprintf("%d situations (%s), %d transitions, depth %d, %d settled, %d states of members, %d messages",
 		r.States, end, r.Transitions, r.Depth, r.Settled, r.Members, r.Messages)
 }

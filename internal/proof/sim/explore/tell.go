@@ -8,9 +8,9 @@ import (
 	"chatterbox/internal/core/protocol"
 )
 
-// tell goes a path once more and gives it for people, a deed a line with what
+// tell goes a path once more and gives it for people, a transition a line with what
 // came of it below.
-func (w *world) tell(path []deed) []string {
+func (w *world) tell(path []transition) []string {
 	s, _ := w.begin()
 	var lines []string
 	for i, d := range path {
@@ -39,7 +39,7 @@ func has(mail []uint32, letter uint32) bool {
 	return false
 }
 
-func (w *world) describe(d deed) string {
+func (w *world) describe(d transition) string {
 	who := member.Letter(d.member)
 	switch d.kind {
 	case submits:

@@ -46,7 +46,7 @@ func (w *world) from(s *situation) *together {
 
 // let lets something happen to a member.
 func (p *together) let(n *node, a action, peer member.ID, m *mail) {
-	h := hand{world: p.world, node: n}
+	h := actor{world: p.world, node: n}
 	h.carryOut(a, peer, m)
 	p.mails = append(p.mails, h.sent...)
 	if p.found == nil {
@@ -85,7 +85,7 @@ func (p *together) acquaint() *Fault {
 			return p.found
 		}
 	}
-	c := court{nodes: p.nodes, found: p.found}
+	c := checker{nodes: p.nodes, found: p.found}
 	if agreed == 0 {
 		c.fault("progress", "the members do not come to agree on who is who")
 	}
@@ -159,7 +159,7 @@ func (p *together) members() []*node {
 
 // open returns what is wrong when not everything is told.
 func (p *together) open() *Fault {
-	c := court{nodes: p.nodes, found: p.found}
+	c := checker{nodes: p.nodes, found: p.found}
 	for _, n := range p.nodes {
 		c.fault("progress", "with open streams not all is told: %s holds %v, and was told %v", member.Letter(n.self), n.view.held, n.app.delivered)
 	}
@@ -184,7 +184,7 @@ func (p *together) judgeComplete() *Fault {
 	for i := range all {
 		want.add(&all[i])
 	}
-	c := court{nodes: p.nodes, found: p.found}
+	c := checker{nodes: p.nodes, found: p.found}
 	for _, n := range p.members() {
 		switch {
 		case !n.view.complete:
@@ -204,7 +204,7 @@ func (p *together) settleLost() *Fault {
 			break
 		}
 	}
-	c := court{nodes: p.nodes, found: p.found}
+	c := checker{nodes: p.nodes, found: p.found}
 	if p.world.config.Acquainted && !p.alike() {
 		c.fault("same-text", "the members do not come to hold the same: %v", p.held())
 	}

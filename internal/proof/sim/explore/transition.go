@@ -6,15 +6,15 @@ import (
 	"chatterbox/internal/core/member"
 )
 
-// deed leads from one situation to the next.
-type deed struct {
+// transition leads from one situation to the next.
+type transition struct {
 	kind   kind
 	member member.ID // who acts, or the sender on a link
 	peer   member.ID // the receiver on a link
 	letter uint32    // the message
 }
 
-// kind says what kind of deed it is.
+// kind says what kind of transition it is.
 type kind uint8
 
 const (
@@ -31,8 +31,8 @@ const (
 	evicts                   // member, peer
 )
 
-// each calls visit for every deed that is possible, in a fixed order.
-func (w *world) each(s *situation, visit func(deed)) {
+// each calls visit for every transition that is possible, in a fixed order.
+func (w *world) each(s *situation, visit func(transition)) {
 	for i, number := range s.nodes[:w.config.Members] {
 		w.eachOfMember(s, member.ID(i), w.nodes.get(number), visit)
 	}
@@ -41,53 +41,53 @@ func (w *world) each(s *situation, visit func(deed)) {
 	}
 	for i, e := range w.config.Bounds.Evicts {
 		if s.spent.evicts&(1<<i) == 0 {
-			visit(deed{kind: evicts, member: member.ID(e.From), peer: member.ID(e.To)})
+			visit(transition{kind: evicts, member: member.ID(e.From), peer: member.ID(e.To)})
 		}
 	}
 	if s.spent.breaks < uint8(w.config.Bounds.Breaks) {
-		w.eachLink(func(from, to member.ID) { visit(deed{kind: breaks, member: from, peer: to}) })
+		w.eachLink(func(from, to member.ID) { visit(transition{kind: breaks, member: from, peer: to}) })
 	}
 }
 
-func (w *world) eachOfMember(s *situation, id member.ID, n *node, visit func(deed)) {
+func (w *world) eachOfMember(s *situation, id member.ID, n *node, visit func(transition)) {
 	b := &w.config.Bounds
 	if n.submitted < b.Submits[id] && !n.closed && n.view.room >= len(w.batch) {
-		visit(deed{kind: submits, member: id})
+		visit(transition{kind: submits, member: id})
 	}
 	if b.Close && !n.closed {
-		visit(deed{kind: closes, member: id})
+		visit(transition{kind: closes, member: id})
 	}
 	if n.ticked < b.Ticks {
-		visit(deed{kind: ticks, member: id})
+		visit(transition{kind: ticks, member: id})
 	}
 	if n.leapt < b.Leaps {
-		visit(deed{kind: leaps, member: id})
+		visit(transition{kind: leaps, member: id})
 	}
 	if int(s.spent.crashes) < b.Crashes {
-		visit(deed{kind: restarts, member: id})
+		visit(transition{kind: restarts, member: id})
 	}
 	if int(s.spent.losses) < b.Losses {
-		visit(deed{kind: forgets, member: id})
+		visit(transition{kind: forgets, member: id})
 	}
 }
 
-func (w *world) eachOfMail(s *situation, at int, letter uint32, visit func(deed)) {
+func (w *world) eachOfMail(s *situation, at int, letter uint32, visit func(transition)) {
 	b := &w.config.Bounds
 	if w.config.Streams {
 		if at == 0 || w.mails.get(s.mail[at-1]).link() != w.mails.get(letter).link() {
-			visit(deed{kind: gets, letter: letter})
+			visit(transition{kind: gets, letter: letter})
 		}
 		return
 	}
 	if at > 0 && s.mail[at-1] == letter {
 		return // the same once more
 	}
-	visit(deed{kind: gets, letter: letter})
+	visit(transition{kind: gets, letter: letter})
 	if int(s.spent.repeats) < b.Repeats {
-		visit(deed{kind: getsMore, letter: letter})
+		visit(transition{kind: getsMore, letter: letter})
 	}
 	if int(s.spent.drops) < b.Drops {
-		visit(deed{kind: loses, letter: letter})
+		visit(transition{kind: loses, letter: letter})
 	}
 }
 
@@ -101,14 +101,14 @@ func (w *world) eachLink(visit func(from, to member.ID)) {
 	}
 }
 
-// do returns the situation that a deed leads to. It is false if the deed would
+// do returns the situation that a transition leads to. It is false if the transition would
 // put more on a link of Streams than fits: nothing may be lost there.
-func (w *world) do(s *situation, d deed) (next situation, fault *Fault, ok bool) {
+func (w *world) do(s *situation, d transition) (next situation, fault *Fault, ok bool) {
 	next = *s
 	if d.letter != 0 && d.kind != getsMore {
 		next.take(slices.Index(next.mail[:], d.letter))
 	}
-	t := turn{world: w, next: &next, fits: true}
+	t := execution{world: w, next: &next, fits: true}
 	switch d.kind {
 	case submits:
 		t.act(d.member, doSubmit, 0, 0)
@@ -141,8 +141,8 @@ func (w *world) do(s *situation, d deed) (next situation, fault *Fault, ok bool)
 	return next, t.fault, t.fits
 }
 
-// turn carries out a deed on its way to the next situation.
-type turn struct {
+// execution carries out a transition on its way to the next situation.
+type execution struct {
 	world *world
 	next  *situation
 	fault *Fault
@@ -150,7 +150,7 @@ type turn struct {
 }
 
 // act lets one member act.
-func (t *turn) act(id member.ID, a action, peer member.ID, letter uint32) {
+func (t *execution) act(id member.ID, a action, peer member.ID, letter uint32) {
 	out := t.world.after(t.next.nodes[id], a, peer, letter)
 	t.next.nodes[id] = out.node
 	for _, sent := range out.sent {
@@ -164,14 +164,14 @@ func (t *turn) act(id member.ID, a action, peer member.ID, letter uint32) {
 }
 
 // relink breaks a link and brings it up again.
-func (t *turn) relink(from, to member.ID) {
+func (t *execution) relink(from, to member.ID) {
 	t.world.hangUp(t.next, int(from)*membersMax+int(to))
 	t.act(from, doRelink, to, 0)
 }
 
 // rise lets a member begin another life. Links of Streams to and from it
 // begin anew with it.
-func (t *turn) rise(id member.ID, a action) {
+func (t *execution) rise(id member.ID, a action) {
 	if t.world.config.Streams {
 		t.world.eachLink(func(from, to member.ID) {
 			if from == id || to == id {
