@@ -155,7 +155,7 @@ func (c *serveCommand) notify(log *slog.Logger, state string) {
 // listenHTTP listens where HTTP is served. Others may reach it only if they need
 // a token.
 func (c *serveCommand) listenHTTP(ctx context.Context) (net.Listener, error) {
-	web, err := new(net.ListenConfig).Listen(ctx, "tcp", c.HTTP.Value)
+	web, err := serve.Listen(ctx, c.HTTP.Value)
 	if err != nil {
 		return nil, fmt.Errorf("--http %s: %w", c.HTTP.Value, err)
 	}

@@ -66,9 +66,16 @@ func newDoor(log *slog.Logger, now func() time.Duration) *Door {
 	})}
 }
 
+// Listen listens at an address, for [Door.Listen].
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	return gate.ListenTCP(ctx, address)
+}
+
 // Listen returns a listener that lets through what the door lets in.
 func (d *Door) Listen(listener net.Listener) net.Listener {
-	return &bounded{Listener: listener, door: d}
+	return &bounded{d.gate.Listen(listener, ofThisMachine, func(conn net.Conn, tell uint64) {
+		d.refuse(conn, tell, "strangers come too often: somebody connects who shows no token")
+	}), d}
 }
 
 type bounded struct {
@@ -93,27 +100,20 @@ func (b *bounded) Accept() (net.Conn, error) {
 // returns nil.
 func (d *Door) enter(conn net.Conn) net.Conn {
 	c := &counted{Conn: conn, door: d, address: addressOf(conn.RemoteAddr())}
-	if !thisMachine(c.address, conn.LocalAddr()) {
+	if !ofThisMachine(conn) {
 		c.host = gate.HostOf(conn.RemoteAddr())
-		if ok, tell := d.gate.Enter(c.host); !ok {
-			d.refuse(conn, tell, "strangers come too often: somebody connects who shows no token")
-			return nil
-		}
 	}
 	if ok, tell := d.add(c.address); !ok {
 		d.refuse(conn, tell, "there are too many")
+		gate.Reset(conn)
 		return nil
 	}
 	return c
 }
 
-// refuse closes a connection on which nothing was said, and tells it sometimes.
+// refuse counts a connection on which nothing was said, and tells it sometimes.
 func (d *Door) refuse(conn net.Conn, tell uint64, reason string) {
 	d.refused.Add(1)
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // or ports of both sides would be kept for it
-	}
-	_ = conn.Close() // nothing was written
 	if tell > 0 {
 		d.log.Warn("closed HTTP connections before they were heard: "+reason, "closed", tell, "last_from", conn.RemoteAddr().String())
 	}
@@ -126,10 +126,11 @@ func addressOf(address net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// thisMachine reports whether a connection comes from the machine that it came
+// ofThisMachine reports whether a connection comes from the machine that it came
 // to: from the same address, or from where this machine talks to itself.
-func thisMachine(from netip.Addr, to net.Addr) bool {
-	return from == addressOf(to) || from == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || from == netip.IPv6Loopback()
+func ofThisMachine(conn net.Conn) bool {
+	from := addressOf(conn.RemoteAddr())
+	return from == addressOf(conn.LocalAddr()) || from == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || from == netip.IPv6Loopback()
 }
 
 // Refused returns how many connections were refused since the start. Of no door

@@ -91,16 +91,10 @@ func newHouse(t testing.TB, settle ...func(places *[members]place)) *house {
 	return h
 }
 
-// freeAddress finds a port that the system does not lend to connections.
+// freeAddress finds an address at which nobody listens, of the test alone.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	for {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		if listener, err := net.Listen("tcp", address); err == nil {
-			_ = listener.Close()
-			return address
-		}
-	}
+	return fmt.Sprintf("127.0.0.1:%d", program.Ports(t, 1)[0])
 }
 
 func (h *house) start(i int) {

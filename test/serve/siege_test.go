@@ -3,7 +3,7 @@
 package serve_test
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,7 +17,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,33 +32,43 @@ const (
 )
 
 // stranger is what somebody may do at an address who is no member, until ctx
-// ends; it returns how often he came.
+// ends.
 type stranger struct {
 	name string
-	come func(s *siege, ctx context.Context, address string) (visits int)
+	come func(s *siege, ctx context.Context, address string)
 }
 
-// siege is what strangers know of a cluster.
+// siege is what strangers know of a cluster, and how often they came.
 type siege struct {
 	Addresses  []string
 	Recordings map[string][][]byte // what somebody else said at an address, in real sessions
+
+	visits atomic.Int64
+}
+
+// visit counts somebody who comes, whether or not there will be room for him, and
+// says so of the first one.
+func (s *siege) visit() {
+	if s.visits.Add(1) == 1 {
+		fmt.Println(siegeBegins)
+	}
 }
 
 func strangers() []stranger {
 	return []stranger{
-		{"idle", func(s *siege, ctx context.Context, address string) int { return s.crowd(ctx, address, nil) }},
-		{"a byte a minute", func(s *siege, ctx context.Context, address string) int {
-			return s.crowd(ctx, address, func() []byte { return s.Recordings[address][0][:1] })
+		{"idle", func(s *siege, ctx context.Context, address string) { s.crowd(ctx, address, nil) }},
+		{"a byte a minute", func(s *siege, ctx context.Context, address string) {
+			s.crowd(ctx, address, func() []byte { return s.Recordings[address][0][:1] })
 		}},
-		{"garbage", func(s *siege, ctx context.Context, address string) int {
-			return s.throng(ctx, address, func() []byte {
+		{"garbage", func(s *siege, ctx context.Context, address string) {
+			s.throng(ctx, address, func() []byte {
 				noise := make([]byte, 1+rand.IntN(64<<10))
 				_, _ = rand.NewChaCha8([32]byte{byte(rand.Int())}).Read(noise)
 				return noise
 			})
 		}},
-		{"replayed recordings", func(s *siege, ctx context.Context, address string) int {
-			return s.throng(ctx, address, func() []byte {
+		{"replayed recordings", func(s *siege, ctx context.Context, address string) {
+			s.throng(ctx, address, func() []byte {
 				all := s.Recordings[address]
 				return all[rand.IntN(len(all))]
 			})
@@ -82,17 +91,16 @@ func (s *siege) dial(ctx context.Context, address string) net.Conn {
 
 // crowd keeps many connections open at once, each of which says a little and then
 // nothing. Those that are closed come again.
-func (s *siege) crowd(ctx context.Context, address string, says func() []byte) int {
-	var visits atomic.Int64
+func (s *siege) crowd(ctx context.Context, address string, says func() []byte) {
 	var group sync.WaitGroup
 	for range idleStrangers / members {
 		group.Go(func() {
 			for ; ctx.Err() == nil; pause(ctx, time.Second) {
+				s.visit()
 				conn := s.dial(ctx, address)
 				if conn == nil {
 					continue
 				}
-				visits.Add(1)
 				leave := context.AfterFunc(ctx, func() { _ = conn.Close() })
 				if says != nil {
 					_, _ = conn.Write(says())
@@ -104,19 +112,17 @@ func (s *siege) crowd(ctx context.Context, address string, says func() []byte) i
 		})
 	}
 	group.Wait()
-	return int(visits.Load())
 }
 
 // throng comes again and again, a few at a time, says something and waits until
 // the other side has had enough.
-func (s *siege) throng(ctx context.Context, address string, says func() []byte) int {
-	var visits atomic.Int64
+func (s *siege) throng(ctx context.Context, address string, says func() []byte) {
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
 			for ctx.Err() == nil {
+				s.visit()
 				if conn := s.dial(ctx, address); conn != nil {
-					visits.Add(1)
 					leave := context.AfterFunc(ctx, func() { _ = conn.Close() })
 					_, _ = conn.Write(says())
 					_ = conn.(*net.TCPConn).CloseWrite()
@@ -130,13 +136,15 @@ func (s *siege) throng(ctx context.Context, address string, says func() []byte) 
 		})
 	}
 	group.Wait()
-	return int(visits.Load())
 }
 
 // siegeArgument is the first argument that makes this program strangers: then
-// come their kind and the file that says what they know. They come until stdin
-// ends, and then say on stdout how often.
-const siegeArgument = "strangers"
+// come their kind and the file that says what they know. They say on stdout when the
+// first one comes, come until stdin ends, and then say how often.
+const (
+	siegeArgument = "strangers"
+	siegeBegins   = "here"
+)
 
 // TestMain makes strangers of this program if the arguments say so. They are
 // another process, which has the processors only while nobody else wants them (sched(7), SCHED_IDLE): what they compute is not what the
@@ -155,7 +163,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func besiege(kind, file string) (visits int, err error) {
+func besiege(kind, file string) (visits int64, err error) {
 	var s siege
 	text, err := os.ReadFile(file)
 	if err == nil {
@@ -167,25 +175,21 @@ func besiege(kind, file string) (visits int, err error) {
 	ctx, leave := context.WithCancel(context.Background())
 	defer leave()
 	var group sync.WaitGroup
-	counts := make([]int, len(s.Addresses))
 	for _, stranger := range strangers() {
-		for i, address := range s.Addresses {
+		for _, address := range s.Addresses {
 			if stranger.name == kind {
-				group.Go(func() { counts[i] = stranger.come(&s, ctx, address) })
+				group.Go(func() { stranger.come(&s, ctx, address) })
 			}
 		}
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	leave()
 	group.Wait()
-	for _, count := range counts {
-		visits += count
-	}
-	return visits, nil
+	return s.visits.Load(), nil
 }
 
-// begin lets strangers of a kind come, until the function that it returns is
-// called, which returns how often they came.
+// begin lets strangers of a kind come, from when it returns until the function that it
+// returns is called, which returns how often they came.
 func (s *siege) begin(t *testing.T, kind string) (end func() (visits int)) {
 	t.Helper()
 	self, err := os.Executable()
@@ -195,20 +199,24 @@ func (s *siege) begin(t *testing.T, kind string) (end func() (visits int)) {
 		t.Fatal(err)
 	}
 	command := exec.CommandContext(t.Context(), "chrt", "--idle", "0", self, siegeArgument, kind, file)
-	out := &bytes.Buffer{}
-	command.Stdout, command.Stderr = out, os.Stderr
+	command.Stderr = os.Stderr
 	stdin, err := command.StdinPipe()
-	if err == nil {
+	stdout, err2 := command.StdoutPipe()
+	if err = errors.Join(err, err2); err == nil {
 		err = command.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	out := bufio.NewScanner(stdout)
+	if !out.Scan() || out.Text() != siegeBegins {
+		t.Fatalf("%s: nobody comes: %q, %v", kind, out.Text(), out.Err())
+	}
 	return func() int {
 		_ = stdin.Close()
-		err := command.Wait()
-		visits, err2 := strconv.Atoi(strings.TrimSpace(out.String()))
-		if err := errors.Join(err, err2); err != nil {
+		out.Scan()
+		visits, err := strconv.Atoi(out.Text())
+		if err := errors.Join(err, command.Wait()); err != nil {
 			t.Errorf("strangers: %v", err)
 		}
 		return visits
@@ -218,21 +226,21 @@ func (s *siege) begin(t *testing.T, kind string) (end func() (visits int)) {
 // flood connects and is gone, at a pace that nobody's waiting holds up: a socket
 // is opened, connects without waiting, and is reset. What the kernel of the other
 // side has no room for counts as a visit all the same: it was tried.
-func (s *siege) flood(ctx context.Context, address string) (visits int) {
+func (s *siege) flood(ctx context.Context, address string) {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return 0
+		return
 	}
-	rate := float64(floodRate) / float64(len(s.Addresses))
+	visits, rate := 0, float64(floodRate)/float64(len(s.Addresses))
 	for began := time.Now(); ctx.Err() == nil; pause(ctx, floodPause) {
 		for due := int(rate * time.Since(began).Seconds()); visits < due && ctx.Err() == nil; visits++ {
+			s.visit()
 			if err := knock(to); err != nil {
 				fmt.Fprintln(os.Stderr, err)
-				return 0
+				return
 			}
 		}
 	}
-	return visits
 }
 
 // knock connects and is gone.

@@ -14,6 +14,7 @@ package dashboard
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,7 +106,9 @@ func New(config Config) (*Dashboard, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	listener, err := net.Listen("tcp", config.Address)
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // what may stand guard filters plain TCP only
+	listener, err := plain.Listen(context.Background(), "tcp", config.Address)
 	if err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}

@@ -9,6 +9,9 @@
 // with strangers, so that they cannot starve it. Members behind one address of a
 // proxy or a translation of addresses share what that host has.
 //
+// A [Listener] has a gate before it, and where so many are refused that this is work
+// by itself, it has the kernel drop what strangers send to connect.
+//
 // A gate starts no goroutine, and takes a fixed amount of memory.
 package gate
 

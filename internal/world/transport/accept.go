@@ -17,12 +17,11 @@ import (
 
 // accept accepts connections until the listener is closed.
 func (t *Transport) accept() {
+	listener := t.gate.Listen(t.config.Listener, nil, t.turnedAway)
 	for t.running.Err() == nil {
-		conn, err := t.config.Listener.Accept()
+		conn, err := listener.Accept()
 		if err == nil {
-			if t.lets(conn) {
-				t.group.Go(func() { t.serve(conn) })
-			}
+			t.group.Go(func() { t.serve(conn) })
 			continue
 		}
 		if t.running.Err() == nil && t.notices.due("accept", t.config.Listener.Addr(), t.now()) {
@@ -54,20 +53,14 @@ func newGate(members int, now func() time.Duration) *gate.Gate {
 	})
 }
 
-// lets reports whether a connection may make its handshake. One that may not is
-// closed, before anything is computed for it.
-func (t *Transport) lets(conn net.Conn) bool {
-	ok, tell := t.gate.Enter(gate.HostOf(conn.RemoteAddr()))
-	if ok {
-		return true
-	}
-	abort(conn)
+// turnedAway is told of a connection that may not make its handshake: nothing was
+// computed for it.
+func (t *Transport) turnedAway(conn net.Conn, tell uint64) {
 	t.refused.Add(1)
 	if tell > 0 && !t.closing() {
 		t.config.Log.Warn("closed connections before their handshake, for more come than from members: somebody connects who is no member",
 			"closed", tell, "last_from", conn.RemoteAddr().String())
 	}
-	return false
 }
 
 // vouch says that a member is, or is to be, at an address: strangers do not keep

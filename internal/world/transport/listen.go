@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"chatterbox/internal/world/gate"
 )
 
 const (
@@ -53,7 +55,7 @@ func Listen(ctx context.Context, cfg ListenConfig) (net.Listener, error) {
 		return nil, fmt.Errorf("listen on %s: %w", cfg.told(address), ErrOpen)
 	}
 	for began := time.Now(); ; {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address.String())
+		listener, err := gate.ListenTCP(ctx, address.String())
 		switch {
 		case err == nil:
 			return listener, nil

@@ -1,6 +1,10 @@
 package transport
 
-import "net"
+import (
+	"net"
+
+	"chatterbox/internal/world/gate"
+)
 
 // abort closes a connection so that nothing of it lingers: what was not sent
 // yet is dropped and the peer is reset at once. Layers such as TLS are passed
@@ -9,10 +13,7 @@ func abort(conn net.Conn) {
 	if layer, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = layer.NetConn()
 	}
-	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
-		_ = tcp.SetLinger(0) // fails only if the connection is gone
-	}
-	_ = conn.Close() // likewise
+	gate.Reset(conn)
 }
 
 // closeWrite ends the outgoing direction after all that was written, or the

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package gate
+
+import "net"
+
+func newBolt(net.Listener) bolt { return nil }
