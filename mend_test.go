@@ -103,6 +103,33 @@ func TestDamageIsMendedFromPeers(t *testing.T) {
 	})
 }
 
+// TestParkedBatchesAreMendedFromPeers damages what two members have parked for a third
+// one that is away, entries of each, on the disk of both: when it is back and they
+// need them again, each gets from the other what it lacks, goes on, and has its
+// folder as it was.
+func TestParkedBatchesAreMendedFromPeers(t *testing.T) {
+	inCluster(t, 3, little, func(t *testing.T, c *chatterboxtest.Cluster) {
+		c.Agree()
+		c.Crash("c")
+		writeMuch(t, c.Node("a"), "a", backlogEntries/4)
+		writeMuch(t, c.Node("b"), "b", backlogEntries/4)
+		for i := range 20 { // of the oldest ones, which are parked
+			member, origin := []string{"a", "b"}[i%2], []string{"a", "b"}[i/2%2]
+			if text := fmt.Sprintf("%s %d ", origin, i); c.DamageDisk(member, text) == 0 {
+				t.Fatalf("%q is not on the disk of %s", text, member)
+			}
+		}
+		c.Restart("c")
+		c.Agree()
+		judgeAll(t, c, map[string]int{"a": backlogEntries / 4, "b": backlogEntries / 4})
+		for _, name := range []string{"a", "b"} {
+			if status := c.Node(name).Status(); status.Mended == 0 || status.Damage != nil {
+				t.Errorf("%s: %d pieces mended, damage %v", name, status.Mended, status.Damage)
+			}
+		}
+	})
+}
+
 // TestFlippedBitsAreMendedOrSaid changes bits all over the folder of a member that
 // was stopped, one before each start: it starts with all that it had, mended or
 // not in need of it, or it does not start, and says where it is damaged.

@@ -60,6 +60,39 @@ func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
 	}
 }
 
+// TestDamageOfWhatIsParkedIsMended: what two members have on disk only, for one that is
+// away, is changed there while they run. Each gets it from the other when the third
+// one is back, and goes on.
+func TestDamageOfWhatIsParkedIsMended(t *testing.T) {
+	h := newHouse(t, func(places *[members]place) {
+		for i := range places {
+			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20)}
+		}
+	})
+	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.kill(2)
+	h.writeMuch(0, 2*backlogMemory)
+	for n := range 8 { // two of each writer's at each of the two
+		if text := fmt.Sprintf("part 0 entry %d ", n); h.rot(n/2%2, text) == 0 {
+			t.Fatalf("%q is not on the disk of member %d", text, n/2%2)
+		}
+	}
+	h.start(2)
+	entries := 2 * backlogMemory / backlogEntry
+	h.until("all has settled at all members", func() bool {
+		return h.settled(0) == entries && h.settled(1) == entries && h.settled(2) == entries
+	})
+	if one := h.digest(0, entries); h.digest(1, entries) != one || h.digest(2, entries) != one {
+		t.Error("members read different logs")
+	}
+	for i := range 2 {
+		if _, status := h.get(i, "/v1/status"); !strings.Contains(status, `"mended":`) || strings.Contains(status, `"mended":0`) {
+			t.Errorf("member %d: status %s", i, status)
+		}
+	}
+}
+
 // writeMuch has the first two members accept entries of so many bytes together.
 func (h *house) writeMuch(part, bytes int) {
 	h.t.Helper()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,24 +14,26 @@ import (
 	"testing"
 )
 
-// rot changes a bit wherever a text stands in the segments of a member that does
-// not run, and returns how often that was.
+// rot changes a bit wherever a text stands in the segments of a member, which may
+// run, and returns how often that was.
 func (h *house) rot(of int, text string) (times int) {
 	h.t.Helper()
 	for _, name := range h.segments(of) {
-		data, err := os.ReadFile(name)
+		file, err := os.OpenFile(name, os.O_RDWR, 0)
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		for at := 0; ; times++ {
+		data, err := io.ReadAll(file)
+		for at := 0; err == nil; times++ {
 			next := bytes.Index(data[at:], []byte(text))
 			if next < 0 {
 				break
 			}
 			at += next
 			data[at] ^= 4
+			_, err = file.WriteAt(data[at:at+1], int64(at))
 		}
-		if err := os.WriteFile(name, data, 0o600); err != nil {
+		if err := errors.Join(err, file.Close()); err != nil {
 			h.t.Fatal(err)
 		}
 	}

@@ -267,3 +267,35 @@ func (a *Archive) Mend(place Place, b *protocol.Batch) error {
 	a.shelf.reread()
 	return nil
 }
+
+// Lost returns the place of a parked batch that cannot be read any more, for who
+// asks others for it.
+func (j *Journal) Lost(b *protocol.Batch) Place {
+	return Place{Origin: b.Origin, Life: b.Identity, Seq: b.Seq, Count: b.Count, Time: b.Time}
+}
+
+// Replace gives a parked batch, which cannot be read any more, the bytes that
+// somebody else has of it, and puts them back where they lay. It refuses another
+// batch than that: one life of an origin never has two with the same numbers. That
+// the disk does not take them, or that nobody can tell where they lay, changes nothing
+// for who needs the batch now: that is unwritten.
+func (j *Journal) Replace(b, found *protocol.Batch) (unwritten, err error) {
+	place := j.Lost(b)
+	record, err := place.record(found)
+	if err == nil && !isAgain(found, b) {
+		err = fmt.Errorf("journal: mend: what the peer has is not what was kept of %s", place)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.Bytes, b.Parked = found.Bytes, 0
+	at, unwritten := j.shelf.find(b)
+	if unwritten == nil && at.size != len(record) {
+		unwritten = fmt.Errorf("segment %d at byte %d: its head is damaged too: %w", at.segment, at.offset, ErrDamaged)
+	}
+	if unwritten == nil {
+		unwritten = rewrite(j.fs, segmentName(at.segment), at.offset, record)
+		j.shelf.reread()
+	}
+	return unwritten, nil
+}

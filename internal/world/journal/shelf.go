@@ -296,11 +296,17 @@ func (s *shelf) load(b *protocol.Batch) error {
 	switch {
 	case err != nil:
 		return err
-	case found.Origin != b.Origin || found.Identity != b.Identity || found.Seq != b.Seq || found.Time != b.Time || found.Size() != b.Size():
+	case !isAgain(&found, b):
 		return fmt.Errorf("segment %d at byte %d: another batch than was kept: %w", at.segment, at.offset, ErrDamaged)
 	}
 	b.Bytes, b.Parked = found.Bytes, 0
 	return nil
+}
+
+// isAgain reports whether a batch is the one that was parked.
+func isAgain(found, parked *protocol.Batch) bool {
+	return found.Origin == parked.Origin && found.Identity == parked.Identity && found.Seq == parked.Seq && found.Count == parked.Count &&
+		found.Time == parked.Time && found.Size() == parked.Size()
 }
 
 // next reads the batch of a stream that follows so many entries, of the newest of

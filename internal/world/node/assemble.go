@@ -190,7 +190,7 @@ func (n *Node) newDriver(life journal.Life) {
 		}
 	}
 	if n.journal != nil {
-		cfg.Journal = n.journal
+		cfg.Journal = mending{n.journal, n}
 	}
 	if n.cfg.Held != nil {
 		cfg.Observer = observer{n}

@@ -13,12 +13,47 @@ import (
 	"chatterbox/internal/world/wire"
 )
 
-// fetchAgain is how long peers are left alone that did not answer.
-const fetchAgain = 250 * time.Millisecond
+const (
+	// fetchAgain is how long peers are left alone that did not answer.
+	fetchAgain = 250 * time.Millisecond
+	// fetchParkedWithin is how long peers are asked for a parked batch that is damaged;
+	// the node stands still meanwhile.
+	fetchParkedWithin = 2 * time.Second
+)
 
-// Mended returns how many pieces of the folder were damaged at the start, and put
-// back.
-func (n *Node) Mended() int { return n.mended }
+// Mended returns how many pieces of the folder were damaged at the start, or when
+// they were needed again to be sent or delivered, and put back.
+func (n *Node) Mended() int { return int(n.mended.Load()) }
+
+// mending is a journal that gets from peers what the disk has damaged.
+type mending struct {
+	*journal.Journal
+	n *Node
+}
+
+// Load reads the bytes of a parked batch, here or at a peer.
+func (m mending) Load(b *protocol.Batch) error {
+	damage := m.Journal.Load(b)
+	if !errors.Is(damage, journal.ErrDamaged) || m.n.cfg.MendWithin == 0 {
+		return damage
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), fetchParkedWithin)
+	defer cancel()
+	from, found, err := m.n.Fetch(ctx, m.Lost(b))
+	var unwritten error
+	if err == nil {
+		unwritten, err = m.Replace(b, &found)
+	}
+	if err != nil {
+		return errors.Join(damage, err)
+	}
+	m.n.mended.Add(1)
+	m.n.cfg.Log.Warn("a damaged batch was got from a peer: look at the disk", "damage", damage, "from", m.n.cfg.Members[from].Name)
+	if unwritten != nil {
+		m.n.cfg.Log.Error("a damaged batch stays damaged on disk", "error", unwritten)
+	}
+	return nil
+}
 
 // Fetch gets from a peer the batch that lay at a place of this member's folder.
 // Peers that do not answer are asked again until ctx ends. Any goroutine may call
@@ -121,6 +156,6 @@ func (n *Node) repair(ctx context.Context, files journal.FS) error {
 	for _, damage := range repaired.Mended {
 		n.cfg.Log.Warn("a damaged piece of the data folder was put back: look at the disk", "piece", damage.String())
 	}
-	n.mended = len(repaired.Mended)
+	n.mended.Store(int64(len(repaired.Mended)))
 	return errors.Join(err, errors.Join(repaired.Why...), lock.Close())
 }

@@ -98,7 +98,7 @@ type Node struct {
 	met         chan struct{} // closed once all members have met
 	complete    chan struct{}
 	allComplete chan struct{}
-	mended      int           // pieces of the folder, at the start
+	mended      atomic.Int64  // pieces of the folder
 	done        chan struct{} // closed when the node has stopped or failed; err is set before
 	ended       chan struct{} // closed when the loop has returned; closeErr is set before
 	err         error
