@@ -1,8 +1,8 @@
 package serve
 
 import (
-	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,32 +204,102 @@ func TestTokensAreFollowed(t *testing.T) {
 	})
 }
 
-// TestStrangerDoesNotLinger: who shows no token is answered, and his connection
-// ends, however long he says that the request will be.
-func TestStrangerDoesNotLinger(t *testing.T) {
-	s := &Server{tokens: &Tokens{known: tokens{}, looked: time.Now().Add(time.Hour)}}
-	s.metrics()
-	server := &http.Server{Handler: s.guarded(route{"POST /v1/entries", mayWrite, s.write})} //nolint:gosec // Limit sets the deadlines
+// tokensOf returns tokens that are not read from a file.
+func tokensOf(known tokens) *Tokens {
+	return &Tokens{known: known, looked: time.Now().Add(time.Hour)}
+}
+
+// listening serves with a handler until the test ends, and returns where.
+func listening(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := &http.Server{Handler: handler} //nolint:gosec // Limit sets the deadlines
 	Limit(server)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = server.Serve(NewDoor(slog.New(slog.DiscardHandler)).Listen(listener)) }()
-	defer server.Close() //nolint:errcheck // nothing is left to do
-	for _, length := range []string{"Content-Length: 1000", "Transfer-Encoding: chunked", "Content-Length: 1000000000"} {
-		conn, err := net.Dial("tcp", listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
+	t.Cleanup(func() { _ = server.Close() })
+	return listener.Addr().String()
+}
+
+// say connects and says something.
+func say(t *testing.T, to, text string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// TestStrangerDoesNotLinger: who shows no token is answered, whatever he asks for, and
+// his connection ends, however long he says that the request will be.
+func TestStrangerDoesNotLinger(t *testing.T) {
+	at := listening(t, New(Config{Tokens: tokensOf(tokens{})}))
+	var all sync.WaitGroup
+	for _, request := range []struct {
+		line   string
+		status int
+	}{
+		{"POST /v1/entries", 401},
+		{"GET /v1/entries?follow=true", 401},
+		{"PUT /v1/entries", 405},
+		{"POST /nothing", 404},
+		{"POST //v1/entries", 307},
+		{"GET /../../etc/passwd", 307},
+		{"OPTIONS *", 400},
+		{"POST /healthz", 405},
+		{"Sec-Fetch-Site: cross-site", 403},
+	} {
+		for _, length := range []string{"Content-Length: 1000", "Transfer-Encoding: chunked", "Content-Length: 1000000000"} {
+			line, more, _ := strings.Cut(request.line, ": ")
+			if more != "" {
+				line, more = "POST /v1/entries", request.line+"\r\n"
+			}
+			conn := say(t, at, fmt.Sprintf("%s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n\r\n", line, more, length))
+			all.Go(func() {
+				answer, err := io.ReadAll(conn)
+				if errors.Is(err, syscall.ECONNRESET) {
+					err = nil // after the answer
+				}
+				if err != nil || !strings.HasPrefix(string(answer), fmt.Sprintf("HTTP/1.1 %d ", request.status)) {
+					t.Errorf("%s, %s: %q, %v", request.line, length, answer, err)
+				}
+			})
 		}
-		if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
-			t.Fatal(err)
+	}
+	all.Wait()
+}
+
+// TestTokenOfWhoDoesNotRead: the request of a reader that takes nothing ends when his
+// token is good no more.
+func TestTokenOfWhoDoesNotRead(t *testing.T) {
+	const token = "reading-reading-reading"
+	tokens := tokensOf(tokens{sha256.Sum256([]byte(token)): mayRead})
+	s, begun, ended := New(Config{Tokens: tokens}), make(chan bool), make(chan error, 1)
+	at := listening(t, s.guarded(route{"GET /v1/entries", mayRead, func(w http.ResponseWriter, _ *http.Request) {
+		close(begun)
+		for text := make([]byte, 1<<20); ; {
+			if _, err := w.Write(text); err != nil {
+				ended <- err
+				return
+			}
 		}
-		fmt.Fprintf(conn, "POST /v1/entries HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", length)
-		answer, err := io.ReadAll(bufio.NewReader(conn))
-		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 401 ") {
-			t.Errorf("%s: %q, %v", length, answer, err)
-		}
-		_ = conn.Close()
+	}}))
+	say(t, at, "GET /v1/entries HTTP/1.1\r\nHost: localhost\r\nAuthorization: bearer "+token+"\r\n\r\n")
+	<-begun
+	tokens.mu.Lock()
+	tokens.known = nil
+	tokens.mu.Unlock()
+	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it ended with %v", err)
 	}
 }

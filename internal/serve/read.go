@@ -70,7 +70,7 @@ func parseQuery(values url.Values, header http.Header) (query, error) {
 		}
 	}
 	if last := header.Get("Last-Event-ID"); last != "" {
-		q.after = chatterbox.Position(number("Last-Event-ID", last))
+		q.after = chatterbox.Position(min(number("Last-Event-ID", last), math.MaxUint64-1)) // the next one has to be a number
 	}
 	return q, errors.Join(wrong...)
 }

@@ -83,8 +83,17 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// ServeHTTP answers a request. Until it is known that the sender may do what he asks
+// for, and if there is no such thing, his body is waited for no longer than a second.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if hasBody(r) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(dismissWithin)) // a test's has none
+	}
+	s.handler.ServeHTTP(w, r)
+}
+
+// hasBody reports whether something of a request may come yet.
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 // Limit sets how long and how large requests may be, and lets a [Door] learn who
 // sends them. Neither bodies nor answers have a deadline: both may be streams that
@@ -93,6 +102,7 @@ func Limit(server *http.Server) {
 	server.ReadHeaderTimeout = 5 * time.Second
 	server.IdleTimeout = 2 * time.Minute
 	server.MaxHeaderBytes = 16 << 10
+	server.DisableGeneralOptionsHandler = true // it waits for bodies
 	server.ConnContext = withConnection
 }
 
@@ -133,6 +143,9 @@ func (s *Server) guarded(r route) http.Handler {
 			dismiss(recorded)
 			refuse(recorded, status, reason)
 			return
+		}
+		if r.need != mayAsk && hasBody(request) {
+			_ = http.NewResponseController(recorded).SetReadDeadline(time.Time{}) // it may be a stream that lasts
 		}
 		if s.tokens != nil && r.need != mayAsk {
 			vouch(request)
@@ -208,6 +221,9 @@ func answer(w http.ResponseWriter, status int, value any) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if status == http.StatusUnauthorized {
+		header.Set("WWW-Authenticate", "Bearer")
+	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		header.Set("Retry-After", "1")
 	}

@@ -149,7 +149,8 @@ func (t *Tokens) MayRead(r *http.Request) bool {
 // refusal returns with which status a request with this header is refused; 0 if
 // it is not. All tokens are compared, in time that does not depend on them.
 func (t *Tokens) refusal(authorization string, need right) (status int, reason string) {
-	token, bearer := strings.CutPrefix(authorization, "Bearer ")
+	scheme, token, _ := strings.Cut(authorization, " ")
+	bearer := strings.EqualFold(scheme, "Bearer") // RFC 9110, 11.1
 	shown := sha256.Sum256([]byte(token))
 	has := mayAsk
 	known, _ := t.now() // what is wrong with the file is told by who watches

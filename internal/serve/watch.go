@@ -52,7 +52,9 @@ func (t *tokenWatch) look() {
 	}
 	if status, _ := t.s.refusal(t.request, t.need); status != 0 {
 		t.cancel(errToken)
-		_ = http.NewResponseController(t.w).SetReadDeadline(time.Now()) // it may wait for more of the body
+		control := http.NewResponseController(t.w)
+		_ = control.SetReadDeadline(time.Now())                     // it may wait for more of the body
+		_ = control.SetWriteDeadline(time.Now().Add(dismissWithin)) // or for who does not read
 		return
 	}
 	if _, err := t.s.tokens.now(); err != nil {

@@ -26,6 +26,8 @@ const (
 	beatEvery = time.Second
 	// actBytesMax bounds what a page asks for.
 	actBytesMax = 1 << 10
+	// bodyWithin is how long a body is waited for, whoever sends it.
+	bodyWithin = time.Second
 )
 
 // policy lets a page load nothing but what comes from here, and run no script
@@ -48,6 +50,9 @@ func (d *Dashboard) handler() http.Handler {
 		mux.HandleFunc("POST /act", d.serveAct)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody { // nobody needs long for the little that a page says
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // a test's has none
+		}
 		if !d.hostAllowed(r.Host) {
 			http.Error(w, "this page is for this machine: open it by its address or as localhost", http.StatusMisdirectedRequest)
 			return
