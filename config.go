@@ -89,6 +89,12 @@ type Config struct {
 	// 0, the disk is the limit.
 	MaxDisk int64
 
+	// EvictAfter is how long a member may be away until the others go on without it by
+	// themselves, as after [Change].Evict: away is who is not together with a quorum, so
+	// that they learn from it and it from them, on whatever way. At least 2 s, and the
+	// same at all members. Default: 0, they wait for it for ever.
+	EvictAfter time.Duration
+
 	// Prepare is called for each batch when it is made or received, while its
 	// bytes are in the cache, by several goroutines at a time, before the batch
 	// has a position; what it returns is Batch.Prepared, for as long as the
@@ -151,6 +157,7 @@ func (c *Config) validate() (member.List, member.ID, error) {
 	check(c.MaxMemory >= memoryMin, "MaxMemory is %d, it must be at least %d", c.MaxMemory, memoryMin)
 	check(c.MaxDisk == 0 || c.MaxDisk >= node.DiskBytesMin, "MaxDisk is %d, it must be at least %d", c.MaxDisk, node.DiskBytesMin)
 	check(c.MaxDisk == 0 || !c.Volatile, "MaxDisk is for a folder, and Volatile has none")
+	check(c.EvictAfter == 0 || c.EvictAfter >= node.EvictAfterMin, "EvictAfter is %v, it must be at least %v, or 0 for never", c.EvictAfter, node.EvictAfterMin)
 	check(c.Retain.Bytes >= 0, "Retain.Bytes is %d, it must not be negative", c.Retain.Bytes)
 	check(c.Retain.Age >= 0, "Retain.Age is %v, it must not be negative", c.Retain.Age)
 	return list, self, errors.Join(wrong...)
@@ -208,7 +215,7 @@ func validName(name string) bool {
 func (c *Config) inner(list member.List, self member.ID) node.Config {
 	inner := node.Config{
 		Members: list, Self: self, Cluster: c.Cluster, Listen: c.Listen, TLS: c.TLS, Insecure: c.Insecure,
-		DataDir: c.Dir, MeetFirst: true, Changes: true, MemoryBytesMax: int(c.MaxMemory - c.MaxMemory/4), DiskBytesMax: c.MaxDisk, Log: c.Log,
+		DataDir: c.Dir, MeetFirst: true, Changes: true, EvictAfter: c.EvictAfter, MemoryBytesMax: int(c.MaxMemory - c.MaxMemory/4), DiskBytesMax: c.MaxDisk, Log: c.Log,
 	}
 	if !c.Volatile {
 		inner.Retain = &journal.Retain{Bytes: c.Retain.Bytes, Age: c.Retain.Age, Hold: c.Retain.Hold}

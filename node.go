@@ -17,11 +17,14 @@ import (
 
 // Node is a running member.
 type Node struct {
-	name      string
-	list      member.List
-	self      member.ID
-	volatile  bool
-	log       *slog.Logger
+	name     string
+	list     member.List
+	self     member.ID
+	volatile bool
+	log      *slog.Logger
+
+	evictAfter time.Duration
+
 	inner     *node.Node
 	history   *history.Log
 	mender    *mender // nil: without a folder
@@ -53,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, fmt.Errorf("chatterbox: open: %w", err)
 	}
 	n := &Node{
-		name: cfg.Name, list: list, self: self, volatile: cfg.Volatile, log: cfg.Log,
+		name: cfg.Name, list: list, self: self, volatile: cfg.Volatile, log: cfg.Log, evictAfter: cfg.EvictAfter,
 		closed: make(chan struct{}), done: make(chan struct{}), fetch: fetch{turn: newTurn()},
 	}
 	inner := cfg.inner(list, self)

@@ -35,6 +35,8 @@ type Status struct {
 	Accepted ID
 	// View is who belongs to the cluster.
 	View View
+	// EvictAfter is that of [Config]: after so long the others go on without a member.
+	EvictAfter time.Duration
 	// Members are those of the view, this one included, and those that were
 	// evicted from it, in the order of their places.
 	Members []MemberStatus
@@ -148,7 +150,7 @@ func (n *Node) Status() Status {
 	s.Mended, s.Damage = n.mender.state()
 	s.Mended += uint64(n.inner.Mended())
 	view, _ := n.inner.View()
-	s.View = n.viewOf(view)
+	s.View, s.EvictAfter = n.viewOf(view), n.evictAfter
 	if accepted := n.inner.OwnEntries(); accepted > 0 {
 		s.Accepted = n.id(accepted)
 	}

@@ -29,6 +29,43 @@ func namesIn(v chatterbox.View) string {
 	return strings.Join(names, ",")
 }
 
+// TestWhoIsAwayForLongIsLetGo has a member of three die: the others go on without it
+// once they have waited for so long, and no sooner, and lose nothing. Of the two that
+// are left none can be let go. Who is cut off from both alone lets nobody go.
+func TestWhoIsAwayForLongIsLetGo(t *testing.T) {
+	inCluster(t, 3, func(cfg *chatterbox.Config) { cfg.EvictAfter = 10 * time.Second }, func(t *testing.T, c *chatterboxtest.Cluster) {
+		c.Agree()
+		c.Isolate("a")
+		<-time.After(9 * time.Second)
+		c.HealAll()
+		broadcast(t, c.Node("a"), "nobody waited for long enough")
+		c.Agree()
+		if s := c.Node("a").Status(); s.View.Number != 1 || s.EvictAfter != 10*time.Second {
+			t.Errorf("after 9 s: %+v", s.View)
+		}
+		c.Crash("c")
+		id := broadcast(t, c.Node("b"), "while c is away")
+		<-time.After(9 * time.Second)
+		if s := c.Node("b").Status(); s.View.Number != 1 || s.Settled != 1 {
+			t.Errorf("after 9 s: %+v, and %d settled", s.View, s.Settled)
+		}
+		<-time.After(2 * time.Second)
+		for _, name := range []string{"a", "b"} {
+			if s := c.Node(name).Status(); s.View.Number != 2 || namesIn(s.View) != "a,b" || s.Settled != 2 || s.Ready != nil {
+				t.Errorf("%s after 11 s: %+v, and %d settled; %v", name, s.View, s.Settled, s.Ready)
+			}
+		}
+		if at, err := c.Node("a").Position(t.Context(), id); err != nil || at != 2 {
+			t.Errorf("%d, %v", at, err)
+		}
+		c.Crash("b")
+		<-time.After(time.Minute)
+		if s := c.Node("a").Status(); s.View.Number != 2 || s.Ready == nil {
+			t.Errorf("one of two: %+v, %v", s.View, s.Ready)
+		}
+	})
+}
+
 // TestTheOthersGoOnWithoutWhoIsEvicted cuts c off, lets it write, and evicts it
 // once it is gone. What c had told before settles, what it wrote alone is lost and
 // can be read as orphans; c reads on when it is back.

@@ -24,15 +24,16 @@ import (
 type serveCommand struct {
 	cli.Settings
 	memberFlags
-	DataDir     cli.Text    `placeholder:"DIR" help:"Folder of the durable log; a restart with the same folder continues."`
-	Volatile    bool        `help:"Keep nothing on disk: what only this member holds is lost with it, and restarted it only reads."`
-	HTTP        cli.Text    `name:"http" default:"127.0.0.1:0" placeholder:"ADDR" help:"Where HTTP is served; port 0 chooses one. The address is printed on stderr."`
-	HTTPToken   cli.Text    `name:"http-token" placeholder:"FILE" help:"File of bearer tokens, a line each: \"write TOKEN\" or \"read TOKEN\". Needed where HTTP can be reached from elsewhere."`
-	Dashboard   cli.Text    `placeholder:"ADDR" help:"Show this member, and what it knows of the others, on a page in the browser, such as 127.0.0.1:7070; port 0 chooses one. It only looks; beyond loopback the browser asks for a token of --http-token, as the password."`
-	RetainBytes cli.Whole   `default:"0" help:"About how many bytes of settled entries can be read again; 0 is no limit."`
-	RetainFor   cli.Seconds `default:"0" help:"How long settled entries can be read again; 0 is no limit. A bare number is seconds."`
-	Memory      cli.Whole   `name:"memory-max" default:"192" min:"8" max:"65536" help:"MiB of entries in memory. What peers lack beyond it is on disk; without a folder writing waits then."`
-	Disk        cli.Whole   `name:"disk-max" default:"0" max:"1073741824" help:"MiB that the folder may have, at least 16; then writing waits. 0 is no limit but the disk's."`
+	DataDir     cli.Text           `placeholder:"DIR" help:"Folder of the durable log; a restart with the same folder continues."`
+	Volatile    bool               `help:"Keep nothing on disk: what only this member holds is lost with it, and restarted it only reads."`
+	HTTP        cli.Text           `name:"http" default:"127.0.0.1:0" placeholder:"ADDR" help:"Where HTTP is served; port 0 chooses one. The address is printed on stderr."`
+	HTTPToken   cli.Text           `name:"http-token" placeholder:"FILE" help:"File of bearer tokens, a line each: \"write TOKEN\" or \"read TOKEN\". Needed where HTTP can be reached from elsewhere."`
+	Dashboard   cli.Text           `placeholder:"ADDR" help:"Show this member, and what it knows of the others, on a page in the browser, such as 127.0.0.1:7070; port 0 chooses one. It only looks; beyond loopback the browser asks for a token of --http-token, as the password."`
+	RetainBytes cli.Whole          `default:"0" help:"About how many bytes of settled entries can be read again; 0 is no limit."`
+	RetainFor   cli.Seconds        `default:"0" help:"How long settled entries can be read again; 0 is no limit. A bare number is seconds."`
+	Memory      cli.Whole          `name:"memory-max" default:"192" min:"8" max:"65536" help:"MiB of entries in memory. What peers lack beyond it is on disk; without a folder writing waits then."`
+	Disk        cli.Whole          `name:"disk-max" default:"0" max:"1073741824" help:"MiB that the folder may have, at least 16; then writing waits. 0 is no limit but the disk's."`
+	EvictAfter  cli.SecondsOrNever `default:"never" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does: 10s, or never, which is the default as long as who was evicted only reads afterwards. The same at all members."`
 	cli.LogFlags
 
 	tokens *serve.Tokens
@@ -109,7 +110,7 @@ func (c *serveCommand) Run(console *cli.Console) error {
 		Name: namesOf(c.members)[c.self], Members: c.founders(), Dir: c.DataDir.Value, Volatile: c.Volatile,
 		TLS: c.tls, Insecure: c.Insecure,
 		Retain:    chatterbox.Retain{Bytes: int64(c.RetainBytes.Value), Age: c.RetainFor.Duration},
-		MaxMemory: int64(c.Memory.Value) << 20, MaxDisk: int64(c.Disk.Value) << 20, Log: log,
+		MaxMemory: int64(c.Memory.Value) << 20, MaxDisk: int64(c.Disk.Value) << 20, EvictAfter: c.EvictAfter.Duration, Log: log,
 	})
 	if err != nil {
 		return err

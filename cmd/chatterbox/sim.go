@@ -35,6 +35,7 @@ type simCommand struct {
 	FailureMap cli.Text    `placeholder:"FILE" help:"What goes wrong: a failure map, the name of a shipped one, or a case that sim wrote. If not given it is drawn from the seed."`
 	Mutant     cli.Text    `placeholder:"NAME" help:"Run the broken variant of that name until a check catches it; list prints the names."`
 	Changes    bool        `help:"Have members let others go as well, as drawn from the seed; --wait-for is 90s then if not given."`
+	EvictAfter cli.Seconds `placeholder:"10s" min:"100ms" max:"1h" help:"Have members that are away for so long be let go by the others; with --changes drawn from the seed if not given."`
 	Trace      cli.Text    `placeholder:"FILE" help:"Write the trace of a single run, as JSON lines; - is stdout."`
 	Save       cli.Text    `placeholder:"FILE" help:"Write the smallest run found that fails, as a case, and its diagram beside it, as .svg."`
 	Dashboard  cli.Text    `placeholder:"ADDR" help:"Play a single run on a page in the browser, such as 127.0.0.1:7070; port 0 chooses one. Clicks change the run."`
@@ -73,7 +74,7 @@ func (c *simCommand) Contradictions(wrong *cli.Mistakes) {
 	}
 	c.config = sim.Config{
 		Protocol: c.Protocol.Value, Members: int(c.Nodes.Value), Mutant: mutant.Mutant(c.Mutant.Value),
-		SendFor: c.SendFor.Duration, GraceFor: c.WaitFor.Duration, Changes: c.Changes,
+		SendFor: c.SendFor.Duration, GraceFor: c.WaitFor.Duration, Changes: c.Changes, EvictAfter: c.EvictAfter.Duration,
 	}
 	if c.Ablate {
 		c.chooseRules(wrong)
@@ -145,6 +146,7 @@ func (c *simCommand) takeCase(data []byte, wrong *cli.Mistakes) {
 	setIf(&c.config.GraceFor, given.GraceFor)
 	setIf(&c.config.Mutant, given.Mutant)
 	setIf(&c.config.Changes, given.Changes)
+	setIf(&c.config.EvictAfter, given.EvictAfter)
 }
 
 func setIf[T comparable](field *T, given T) {
@@ -450,6 +452,9 @@ func (o *simOutput) reproduce(config *sim.Config, t *runs.Totals) string {
 	}
 	if config.Changes {
 		words = append(words, "--changes")
+	}
+	if config.EvictAfter > 0 {
+		words = append(words, "--evict-after", config.EvictAfter.String())
 	}
 	words = append(words, fmt.Sprintf("--seed %d --nodes %d --send-for %s --wait-for %s", config.Seed, config.Members, config.SendFor, config.GraceFor))
 	if name := o.command.FailureMap.Value; name != "" {

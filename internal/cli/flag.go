@@ -50,7 +50,36 @@ type Seconds struct {
 
 // Decode reads the value for kong.
 func (s *Seconds) Decode(context *kong.DecodeContext) error {
-	s.Duration = s.duration(context, time.Second, "seconds")
+	s.Duration = s.duration(context, time.Second, "a number of seconds")
+	return nil
+}
+
+// SecondsOrNever is a duration after which something is done, 0 if that is never; a
+// bare number is in seconds.
+type SecondsOrNever struct {
+	time.Duration
+	Flaw
+}
+
+// never is how it is written.
+const never = "never"
+
+// String returns the duration, or never.
+func (s SecondsOrNever) String() string {
+	if s.Duration == 0 {
+		return never
+	}
+	return s.Duration.String()
+}
+
+// Decode reads the value for kong.
+func (s *SecondsOrNever) Decode(context *kong.DecodeContext) error {
+	if token := context.Scan.Peek(); token.IsValue() && token.String() == never {
+		context.Scan.Pop()
+		s.Duration = 0
+		return nil
+	}
+	s.Duration = s.duration(context, time.Second, `never, or a number of seconds`)
 	return nil
 }
 
@@ -62,18 +91,18 @@ type Milliseconds struct {
 
 // Decode reads the value for kong.
 func (m *Milliseconds) Decode(context *kong.DecodeContext) error {
-	m.Duration = m.duration(context, time.Millisecond, "milliseconds")
+	m.Duration = m.duration(context, time.Millisecond, "a number of milliseconds")
 	return nil
 }
 
 // durationMax bounds every duration that can be given.
 const durationMax = 365 * 24 * time.Hour
 
-// duration reads a duration whose bare numbers have the given unit. The tags
+// duration reads a duration whose bare numbers have the given unit, which bare says. The tags
 // min and max of the flag narrow what is allowed.
-func (f *Flaw) duration(context *kong.DecodeContext, unit time.Duration, unitName string) time.Duration {
+func (f *Flaw) duration(context *kong.DecodeContext, unit time.Duration, bare string) time.Duration {
 	low, high := tagDuration(context, "min", 0), tagDuration(context, "max", durationMax)
-	allowed := fmt.Sprintf("a number of %s, or like 1500ms, 5s or 2m; from %s to %s", unitName, term.Short(low), term.Short(high))
+	allowed := fmt.Sprintf("%s, or like 1500ms, 5s or 2m; from %s to %s", bare, term.Short(low), term.Short(high))
 	text, ok := f.Take(context, allowed)
 	if !ok {
 		return 0

@@ -7,7 +7,34 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"chatterbox"
 )
+
+// TestWhoIsAwayIsSaidToBeLetGo: as long as settling waits for c it is said what ends
+// that, and when; then the others go on without it, which is an event.
+func TestWhoIsAwayIsSaidToBeLetGo(t *testing.T) {
+	inStageOf(t, func(c *chatterbox.Config) { c.EvictAfter = 10 * time.Second }, func(s *stage) {
+		lines := make(chan string, 1)
+		go func() { lines <- s.ask("GET", "/v1/events", "", "").Body.String() }()
+		synctest.Wait()
+		s.cluster.Crash("c")
+		s.contains(s.ask("POST", "/v1/entries", "", "x"), 201, `"seq":1`)
+		<-time.After(5 * time.Second)
+		for _, target := range []string{"/readyz", "/v1/status"} {
+			s.contains(s.ask("GET", target, "", ""), 200, "once it has been away for 10s the others go on without it by themselves, or at once: chatterbox members evict c --http ADDR")
+		}
+		<-time.After(7 * time.Second)
+		s.contains(s.ask("GET", "/readyz", "", ""), 200, "ready\n")
+		s.contains(s.ask("GET", "/v1/members", "", ""), 200, `{"view":2,"quorum":2,"holders":2,"may_fail":0,`)
+		if err := s.cluster.Node("a").Close(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+		if said := <-lines; !strings.Contains(said, `"view":2,"members":["a","b"],"gone":["c"]`) {
+			s.t.Errorf("%s", said)
+		}
+	})
+}
 
 // TestMembersChangeOverHTTP has the others go on without c, which is gone, and
 // looks at all that tells of it.

@@ -28,8 +28,14 @@ type stage struct {
 // inStage runs a test in virtual time, once the members have met.
 func inStage(t *testing.T, test func(*stage)) {
 	t.Helper()
+	inStageOf(t, nil, test)
+}
+
+// inStageOf is the same with members that are configured otherwise.
+func inStageOf(t *testing.T, configure func(*chatterbox.Config), test func(*stage)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := chatterboxtest.NewCluster(t, 3, nil)
+		c := chatterboxtest.NewCluster(t, 3, configure)
 		if err := c.Node("a").Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}

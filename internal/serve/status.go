@@ -95,7 +95,11 @@ func whatEnds(status *chatterbox.Status, m *chatterbox.MemberStatus, now time.Ti
 			there++
 		}
 	}
-	if status.View.Number > 0 && there >= status.View.Quorum {
+	switch {
+	case status.View.Number == 0 || there < status.View.Quorum:
+	case status.EvictAfter > 0:
+		text += fmt.Sprintf("; once it has been away for %s the others go on without it by themselves, or at once: chatterbox members evict %s --http ADDR", status.EvictAfter, m.Name)
+	default:
 		text += fmt.Sprintf("; if it does not come back, go on without it: chatterbox members evict %s --http ADDR", m.Name)
 	}
 	return text

@@ -55,6 +55,9 @@ type Config struct {
 	// Changes says that members of delta come and go: they choose views, and what
 	// settles, as many members of the view hold as must, whatever Holders says.
 	Changes bool
+	// EvictAfter is how long a member may be away, with Changes, until the others go
+	// on without it by themselves. Default 0: for ever.
+	EvictAfter time.Duration
 	// KeepPrepared keeps what was prepared of batches that delta parks in memory,
 	// for an application that wants it with Effects.Trim.
 	KeepPrepared bool

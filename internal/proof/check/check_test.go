@@ -130,6 +130,10 @@ func TestEachCheckSeesItsMistake(t *testing.T) {
 			if name == "settles-in-time" {
 				h.SettleWithinNs = time.Second
 			}
+			if name == "goes-on" {
+				h.GoesOnWithinNs = time.Second
+			}
+			h.Stays = name == "stays"
 			if name == "one-apart" {
 				h.Protocol = check.Lockstep
 			}
@@ -188,6 +192,8 @@ func mistakes() map[string][]trace.Event {
 		"quiet-end":        append(loud, at(4*time.Second, phase(check.PhaseEnd))),
 		"one-apart":        {appends(a, a, 1, 1), appends(a, a, 2, 2)},
 		"prints-in-time":   {phase(check.PhaseEnd)},
+		"stays":            {installs(a, 2, 7)},
+		"goes-on":          {at(time.Second, appends(a, a, 1, 1)), at(5*time.Second, phase(check.PhaseEnd))},
 		"settles-in-time":  {at(time.Second, appends(a, a, 1, 1)), at(5*time.Second, delivers(a, a, 1, 1, 0))},
 	}
 }

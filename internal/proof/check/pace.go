@@ -11,37 +11,45 @@ import (
 // settlesInTime: while nothing fails, a batch is delivered everywhere within
 // the time that the header names, during the send phase too.
 func settlesInTime(c *court) rule {
-	longest := time.Duration(0)
+	within, longest := c.past.header.SettleWithinNs, time.Duration(0)
 	return func(e *trace.Event) {
-		if e.Kind == trace.Deliver {
-			longest = max(longest, c.judgeDelay(e))
-			return
-		}
-		if e.Note == PhaseSend {
-			return
-		}
-		if e.Note == PhaseEnd {
-			c.costs(costSettle, float64(longest)/float64(c.past.header.SettleWithinNs))
-		}
-		for k := range c.past.members {
-			if m := &c.past.members[k]; m.running {
-				c.judgeWaiting(e, k, m)
-			}
+		longest = max(longest, c.judgePace(e, within))
+		if e.Kind == trace.Phase && e.Note == PhaseEnd {
+			c.costs(costSettle, float64(longest)/float64(within))
 		}
 	}
 }
 
+// goesOn: the same of those that are left, where some are gone for good.
+func goesOn(c *court) rule {
+	return func(e *trace.Event) { c.judgePace(e, c.past.header.GoesOnWithinNs) }
+}
+
+// judgePace judges how long batches take, when they are delivered, and those that
+// wait at the end of a phase. It returns how long this one took.
+func (c *court) judgePace(e *trace.Event, within time.Duration) time.Duration {
+	if e.Kind == trace.Deliver {
+		return c.judgeDelay(e, within)
+	}
+	for k := range c.past.members {
+		if m := &c.past.members[k]; m.running && !m.paused && e.Note != PhaseSend {
+			c.judgeWaiting(e, k, m, within)
+		}
+	}
+	return 0
+}
+
 // judgeDelay returns how long the batch took, from when it could settle.
-func (c *court) judgeDelay(e *trace.Event) time.Duration {
+func (c *court) judgeDelay(e *trace.Event, within time.Duration) time.Duration {
 	b := c.batch(e)
 	if b == nil {
 		return 0
 	}
-	late := e.At - c.deadline(b.at)
+	late := e.At - c.counted(b.at) - within
 	if late > 0 {
-		c.violated(e, "delivers %d/%d %v after it was appended, %v are allowed", e.Stream, e.Seq, e.At-b.at, c.past.header.SettleWithinNs)
+		c.violated(e, "delivers %d/%d %v after it was appended, %v are allowed", e.Stream, e.Seq, e.At-b.at, within)
 	}
-	return late + c.past.header.SettleWithinNs
+	return late + within
 }
 
 // batch returns the batch that is delivered; nil if there is none.
@@ -73,7 +81,7 @@ func healTime(c *court) rule {
 
 // judgeWaiting finds a batch that should have been delivered by now, at the
 // end of a phase.
-func (c *court) judgeWaiting(e *trace.Event, k int, m *witness) {
+func (c *court) judgeWaiting(e *trace.Event, k int, m *witness, within time.Duration) {
 	delivered := make([]uint64, len(c.past.streams))
 	for i := range m.place {
 		p := &c.past.order[i]
@@ -81,7 +89,7 @@ func (c *court) judgeWaiting(e *trace.Event, k int, m *witness) {
 	}
 	for j := range c.past.streams {
 		s := &c.past.streams[j]
-		if i := s.after(delivered[j]); i < len(s.batches) && e.At > c.deadline(s.batches[i].at) {
+		if i := s.after(delivered[j]); i < len(s.batches) && e.At > c.counted(s.batches[i].at)+within && s.batches[i].seq <= c.past.ends[j] {
 			horizon, by := m.horizon()
 			c.violated(e, "member %d has not delivered %d/%d, %v after it was appended; its horizon is %s, set by stream %d",
 				member.ID(k), member.ID(j), s.batches[i].seq, e.At-s.batches[i].at, horizon, by)
@@ -90,10 +98,10 @@ func (c *court) judgeWaiting(e *trace.Event, k int, m *witness) {
 	}
 }
 
-// deadline returns when what was appended then must be settled: after a
-// disturbance the time counts from there.
-func (c *court) deadline(appended time.Duration) time.Duration {
-	return max(appended, c.past.healedAt, startUp) + c.past.header.SettleWithinNs
+// counted returns from when on the time counts in which something that was appended
+// then must settle: from the last disturbance, if that came later.
+func (c *court) counted(appended time.Duration) time.Duration {
+	return max(appended, c.past.healedAt, startUp)
 }
 
 // startUp is how long members may take to find out who is who; nothing settles
@@ -144,7 +152,8 @@ func logsEmpty(c *court) rule {
 			return
 		}
 		for k := range c.past.members {
-			if left := c.past.members[k].sample.Bytes; left > 0 && c.isQuiet(e, settled) {
+			m := &c.past.members[k]
+			if left := m.sample.Bytes; left > 0 && m.running && !m.paused && c.isQuiet(e, settled) {
 				c.violated(e, "member %d still keeps %d bytes of batches that are settled everywhere", member.ID(k), left)
 			}
 		}

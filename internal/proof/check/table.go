@@ -1,6 +1,10 @@
 package check
 
-import "chatterbox/internal/proof/trace"
+import (
+	"slices"
+
+	"chatterbox/internal/proof/trace"
+)
 
 // Check is one promise with a name.
 type Check struct {
@@ -37,7 +41,7 @@ func Named(name string) (Check, bool) {
 // All returns all checks by number. Those that a trace alone cannot show are
 // judged by the simulator and by tests.
 func All() []Check {
-	all := append(stepChecks(), endChecks()...)
+	all := slices.Concat(stepChecks(), endChecks(), viewChecks())
 	for i := range all {
 		all[i].Number = i + 1
 	}
@@ -52,6 +56,8 @@ func underLockstep(h *trace.Header) bool { return h.Protocol == Lockstep }
 func simulated(h *trace.Header) bool     { return h.Simulated }
 func withHolders(h *trace.Header) bool   { return h.Holders > 1 }
 func inTime(h *trace.Header) bool        { return h.SettleWithinNs > 0 }
+func staying(h *trace.Header) bool       { return h.Stays }
+func goingOn(h *trace.Header) bool       { return h.GoesOnWithinNs > 0 }
 
 // Lockstep is the protocol that some checks are for.
 const Lockstep = "lockstep"
@@ -180,6 +186,12 @@ func endChecks() []Check {
 			Name: "held-by-enough", Promise: "What settles, so many members hold durably as must: any majority has one of them.",
 			Catches: "settled by what one disk can lose", kinds: []trace.Kind{trace.Deliver}, applies: withHolders, rule: heldByEnough,
 		},
+	}
+}
+
+// viewChecks are about members that come and go.
+func viewChecks() []Check {
+	return []Check{
 		{
 			Name: "one-view", Promise: "One number stands for one view, at all members, and none goes back to an older one.",
 			Catches: "two quorums, forgotten vote", kinds: []trace.Kind{trace.Start, trace.Install}, applies: underDelta, rule: oneView,
@@ -191,6 +203,14 @@ func endChecks() []Check {
 		{
 			Name: "votes-remembered", Promise: "What a member says it promised and accepted of the next view never becomes less, across restarts either.",
 			Catches: "vote told before it is durable", kinds: []trace.Kind{trace.Vote}, applies: underDelta, rule: votesRemembered,
+		},
+		{
+			Name: "goes-on", Promise: "Where some are gone for good, and a quorum is well, the others let go of them by themselves and settle on within that time and a second.",
+			Catches: "nobody suspected", kinds: []trace.Kind{trace.Deliver, trace.Phase}, applies: goingOn, rule: goesOn,
+		},
+		{
+			Name: "stays", Promise: "Nobody is let go by the others themselves who was with a quorum, or away from it for less than they wait.",
+			Catches: "suspected by a minority", kinds: []trace.Kind{trace.Install}, applies: staying, rule: stays,
 		},
 	}
 }

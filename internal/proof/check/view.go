@@ -40,6 +40,15 @@ func nothingTakenBack(c *court) rule {
 	}
 }
 
+// stays: nobody was away from a quorum for long, so nobody is let go.
+func stays(c *court) rule {
+	return func(e *trace.Event) {
+		if e.Number > 1 {
+			c.violated(e, "goes by view %d of %d members, although nobody was away for so long", e.Number, e.Count)
+		}
+	}
+}
+
 // ballots are the highest ones of a vote for what follows a view.
 type ballots struct{ view, promised, accepted uint64 }
 

@@ -270,6 +270,25 @@ func (d *drawer) old() {
 	d.add(Event{At: begin, From: who, Action: CrashRestoring, Age: age}, Event{At: end, From: who, Action: Restart})
 }
 
+// RandomDeaths draws a map in which some members are gone for good, at different
+// times or at one, and the others are well: so few that these can go on without them.
+func RandomDeaths(rng *rand.Rand, members int, length time.Duration) Map {
+	d := drawer{rng: rng, members: members, length: length}
+	order := rng.Perm(members)
+	for _, place := range order[:1+rng.IntN(max(members-member.Quorum(members), 1))] {
+		at, _, _ := d.span()
+		if len(d.drawn) > 0 && rng.IntN(2) == 0 {
+			at = d.drawn[0].At
+		}
+		d.add(Event{At: max(at, metBy), From: d.group(place), Action: pick(rng, Crash, Kill, Pause)})
+	}
+	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return d.drawn
+}
+
+// metBy is when all members have met.
+const metBy = time.Second
+
 // RandomChanges adds to a map that members are told to let others go.
 func RandomChanges(rng *rand.Rand, members int, length time.Duration, m Map) Map {
 	d := drawer{rng: rng, members: members, length: length, drawn: slices.Clone(m)}

@@ -265,6 +265,19 @@ func numberWithin(value string, low, high float64) (float64, error) {
 	return n, nil
 }
 
+// evictAfterField is a time that is left out if it is 0.
+func evictAfterField() caseField {
+	f := timeField("evict-after", time.Millisecond, phaseMax, func(c *Config) *time.Duration { return &c.Shape.EvictAfter })
+	write := f.write
+	f.write = func(c *Config) string {
+		if c.Shape.EvictAfter == 0 {
+			return ""
+		}
+		return write(c)
+	}
+	return f
+}
+
 func switchField(name string, at func(*Config) *bool) caseField {
 	return caseField{
 		name:     name,
@@ -314,6 +327,7 @@ func caseFields() []caseField {
 		switchField("history", func(c *Config) *bool { return &c.Shape.History }),
 		wholeField("holders", membersMaxSim, func(c *Config) *int { return &c.Shape.Holders }),
 		switchField("changes", func(c *Config) *bool { return &c.Shape.Changes }),
+		evictAfterField(),
 		wholeField("park", bytesMax, func(c *Config) *int { return &c.Shape.ParkBytes }),
 		wholeField("disk", bytesMax, func(c *Config) *int { return &c.Shape.DiskBytes }),
 		wholeField("retain", bytesMax, func(c *Config) *int { return &c.Shape.RetainBytes }),

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"chatterbox/internal/proof/sim"
 	"chatterbox/internal/proof/trace"
@@ -34,6 +35,63 @@ func TestRunsWithChangesKeepAllPromises(t *testing.T) {
 			}
 			if seen.views < seeds || seen.ends < seeds {
 				t.Errorf("%d views were installed, and %d streams ended: too little to mean anything", seen.views, seen.ends)
+			}
+		})
+	}
+}
+
+// TestWhoIsAwayIsLetGoByItself is a small share of the runs in which members that are
+// away are let go by the others, that chatterbox sim --evict-after is for. In some of
+// them members are gone for good, and check goes-on holds the others to their time.
+func TestWhoIsAwayIsLetGoByItself(t *testing.T) {
+	const seeds = 25
+	for members := 2; members <= 5; members++ {
+		t.Run(fmt.Sprint(members), func(t *testing.T) {
+			t.Parallel()
+			runner, seen, judged := sim.NewRunner(), new(installs), 0
+			for seed := range uint64(seeds) {
+				c := sim.Config{Seed: seed, Members: members, EvictAfter: 2 * time.Second, Sink: seen}
+				mustHold(t, runner, c)
+				if header, err := sim.Prepare(c); err == nil && header.GoesOnWithinNs > 0 {
+					judged++
+				}
+			}
+			if members == 2 && seen.views > 0 {
+				t.Errorf("%d views were installed: of two members nobody can be let go", seen.views)
+			}
+			if members > 2 && (seen.ends < seeds/4 || judged < seeds/10) {
+				t.Errorf("%d streams ended, and in %d runs members died: too little to mean anything", seen.ends, judged)
+			}
+		})
+	}
+}
+
+// TestSlowMembersStay: who is alive, and to be reached on whatever way, is not let go,
+// however bad its links are.
+func TestSlowMembersStay(t *testing.T) {
+	for name, what := range map[string]string{
+		"far away":                  "c <-> * delay 700ms..900ms",
+		"behind a slow link":        "c <-> * rate 20KB/s",
+		"behind a link that loses":  "c <-> * drop 50%",
+		"heard by one alone":        "a <-> c cut",
+		"in a ring":                 "a -> b cut\n1s b -> c cut\n1s c -> a cut",
+		"on a machine that is slow": "c clock 25%",
+		"on one that is fast":       "c clock 400%",
+		"gone now and then":         "every 2500ms until 19s c <-> * cut\n2500ms every 2500ms until 19s c <-> * heal",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, shape := range []string{"journal streams", "journal", ""} {
+				c, err := sim.ParseCase([]byte("# run: members=3 seed=1 send=20s grace=10s changes evict-after=2s rates=50,50,50 "+shape+"\n1s "+what+"\n20s * <-> * heal\n"), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen := new(installs)
+				c.Sink = seen
+				mustHold(t, sim.NewRunner(), c)
+				if seen.views > 0 {
+					t.Errorf("with %q, %d views were installed", shape, seen.views)
+				}
 			}
 		})
 	}

@@ -51,6 +51,7 @@ func (w *world) demand() {
 	if w.nothingFails() {
 		w.header.SettleWithinNs = w.settleWithin()
 	}
+	w.demandOfLettingGo()
 	end := window{c.Lasts() - settleFor, c.Lasts()}
 	least := settleFor
 	if w.meshed(end) {
@@ -61,7 +62,7 @@ func (w *world) demand() {
 	}
 	w.detours = least == settleFor
 	w.header.Alike = c.GraceFor >= least && w.connected(end) && w.noneComes(end) && w.knewEachOther()
-	w.header.Progress = w.header.Alike && w.allRun(end) && w.firstLoss() == never
+	w.header.Progress = w.header.Alike && (w.allRun(end) && w.firstLoss() == never || w.someDie())
 	if w.header.Progress && w.allWell(w.schedule.Last()) {
 		w.healAt = max(w.schedule.Last(), 1)
 	}

@@ -67,7 +67,7 @@ func (c *Config) validate() error {
 	switch {
 	case c.Protocol != Delta && c.Protocol != Lockstep:
 		return fmt.Errorf("sim: protocol %q; there are %s and %s", c.Protocol, Delta, Lockstep)
-	case c.Protocol != Delta && (c.Changes || c.Shape != nil && c.Shape.Changes):
+	case c.Protocol != Delta && (c.Changes || c.EvictAfter > 0 || c.Shape != nil && (c.Shape.Changes || c.Shape.EvictAfter > 0)):
 		return fmt.Errorf("sim: the members of a cluster that runs %s never change", c.Protocol)
 	case c.Members < 1 || c.Members > membersMaxSim:
 		return fmt.Errorf("sim: %d members; possible are 1 to %d", c.Members, membersMaxSim)
@@ -92,10 +92,7 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	} else {
 		w.shape = Draw(c.Seed, c.Members)
 	}
-	w.shape.Changes = w.shape.Changes || c.Changes
-	if w.shape.Changes {
-		w.shape.Holders = member.Holders(c.Members)
-	}
+	w.letGo()
 	w.list = names(c.Members)
 	w.lines = c.Map
 	if c.Map == nil {
@@ -110,6 +107,20 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	w.demand()
 	w.judge = check.New(w.header, Numbers(c.Seed))
 	return w, nil
+}
+
+// letGo draws how members are let go, if they are.
+func (w *world) letGo() {
+	c, s := &w.config, &w.shape
+	switch {
+	case c.EvictAfter > 0:
+		s.EvictAfter = c.EvictAfter
+	case c.Changes && c.Shape == nil:
+		s.EvictAfter = pick(stream(c.Seed, drawEvictAfter), 0, 0, 2*time.Second, 4*time.Second)
+	}
+	if s.Changes = s.Changes || c.Changes || s.EvictAfter > 0; s.Changes {
+		s.Holders = member.Holders(c.Members)
+	}
 }
 
 // names returns the list of so many members: a, b, c and so on.
@@ -163,10 +174,17 @@ func (w *world) drawMap() failure.Map {
 	return m
 }
 
+// deathsIn: in one of so many runs in which members let go of who is away, some are
+// gone for good, and nothing else fails.
+const deathsIn = 4
+
 // drawFailures draws what fails.
 func (w *world) drawFailures() failure.Map {
 	rng, n, c := stream(w.config.Seed, drawMap), w.config.Members, &w.config
-	if c.Changes {
+	if deaths := stream(c.Seed, drawDeaths); w.shape.EvictAfter > 0 && deaths.IntN(deathsIn) == 0 {
+		return failure.RandomDeaths(deaths, n, c.SendFor)
+	}
+	if w.shape.Changes {
 		return w.drawKept(rng)
 	}
 	random := failure.Random

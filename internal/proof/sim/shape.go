@@ -21,17 +21,18 @@ type Shape struct {
 	DelayMax time.Duration // to DelayMax on its way, each equally likely
 	Streams  bool          // links are connections: in order, without loss while they are up
 
-	Journal         bool // members keep a journal
-	SegmentBytesMax int  // of the journal
-	TrimNoticeBytes int  // trimmed before the journal is told
-	Torn            bool // a crash may leave a part of what was not synced
-	Scarce          bool // disks are full for a while, now and then, as long as members broadcast
-	History         bool // what has settled is kept, and read again
-	ParkBytes       int  // of batches at a member of delta beyond which the oldest ones are only in the journal; 0: MemoryBytesMax
-	Holders         int  // members that must hold what settles; 0: what a member holds itself is enough
-	Changes         bool // members come and go: as many members of the view must hold what settles as its size demands
-	DiskBytes       int  // of the journal, beyond which a member accepts nothing; 0: no limit
-	RetainBytes     int  // that are kept to be read again with a journal; 0: all, until it is compacted
+	Journal         bool          // members keep a journal
+	SegmentBytesMax int           // of the journal
+	TrimNoticeBytes int           // trimmed before the journal is told
+	Torn            bool          // a crash may leave a part of what was not synced
+	Scarce          bool          // disks are full for a while, now and then, as long as members broadcast
+	History         bool          // what has settled is kept, and read again
+	ParkBytes       int           // of batches at a member of delta beyond which the oldest ones are only in the journal; 0: MemoryBytesMax
+	Holders         int           // members that must hold what settles; 0: what a member holds itself is enough
+	Changes         bool          // members come and go: as many members of the view must hold what settles as its size demands
+	EvictAfter      time.Duration // so long a member may be away until the others go on without it by themselves; 0: for ever
+	DiskBytes       int           // of the journal, beyond which a member accepts nothing; 0: no limit
+	RetainBytes     int           // that are kept to be read again with a journal; 0: all, until it is compacted
 
 	Rates    []float64 // entries a second that each member broadcasts; 0 is an idle one
 	BatchMax int       // entries of a batch
@@ -70,6 +71,8 @@ const (
 	drawPark
 	drawHolders
 	drawChanges
+	drawEvictAfter
+	drawDeaths
 )
 
 func stream(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }

@@ -37,10 +37,13 @@ type Config struct {
 	Seed     uint64        // what is drawn is drawn from it
 	Members  int           // default 5
 	SendFor  time.Duration // length of the send phase; default 5 s
-	GraceFor time.Duration // and of the grace phase after it; default 5 s, and 90 s with Changes
+	GraceFor time.Duration // and of the grace phase after it; default 5 s, and 90 s with Changes or EvictAfter
 	Mutant   mutant.Mutant // a broken variant of the protocol; default none
 	Flaw     Flaw          // a mistake of what surrounds the protocol; default none
 	Changes  bool          // members are let go, which the map has or the seed draws
+	// EvictAfter is how long a member may be away until the others go on without it by
+	// themselves; default: drawn from the seed with Changes, else for ever.
+	EvictAfter time.Duration
 
 	// Map is what goes wrong; nil draws it from the seed. The members are
 	// called a, b, c and so on.
@@ -62,7 +65,7 @@ func (c Config) withDefaults() Config {
 	if c.SendFor == 0 {
 		c.SendFor = 5 * time.Second
 	}
-	if c.GraceFor == 0 && c.Changes {
+	if c.GraceFor == 0 && (c.Changes || c.EvictAfter > 0) {
 		c.GraceFor = changesGrace * 3 / 2
 	}
 	if c.GraceFor == 0 {

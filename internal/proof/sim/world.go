@@ -315,9 +315,9 @@ func (w *world) onSample() {
 		if n.running && !n.scarce.stalled { // else what it decided is not durable yet
 			status := n.reducer.Status()
 			n.recorder.Sample(&status)
-			done = done && status.Complete && status.LogBytes+status.Parked == 0
+			done = done && (status.Complete && status.LogBytes+status.Parked == 0 || n.isGone())
 		} else {
-			done = false
+			done = done && n.isGone()
 		}
 	}
 	switch {
@@ -329,6 +329,10 @@ func (w *world) onSample() {
 		w.finish()
 	}
 }
+
+// isGone reports whether nobody waits for the member: it does not run, and the others
+// go on without it by themselves.
+func (n *node) isGone() bool { return n.world.shape.EvictAfter > 0 && (!n.running || n.paused) }
 
 // finish ends the run: all members that run say what they hold.
 func (w *world) finish() {

@@ -34,12 +34,16 @@ type Header struct {
 	// Alike says that in the end the running members are connected: they must
 	// print the same, complete or not.
 	Alike bool `json:"alike,omitempty"`
+	// Stays says that nobody is away from a quorum for so long that the others let go of
+	// it by themselves.
+	Stays bool `json:"stays,omitempty"`
 	// Healthy says that nothing fails in the run at all.
 	Healthy bool `json:"healthy,omitempty"`
 
-	TickNs         time.Duration `json:"tick_ns,omitempty"`          // time between two ticks of a member
-	SettleWithinNs time.Duration `json:"settle_within_ns,omitempty"` // a batch must be settled everywhere so soon
-	KeepAliveNs    time.Duration `json:"keep_alive_ns,omitempty"`    // a silent member sends that often
+	TickNs         time.Duration `json:"tick_ns,omitempty"`           // time between two ticks of a member
+	SettleWithinNs time.Duration `json:"settle_within_ns,omitempty"`  // a batch must be settled everywhere so soon
+	GoesOnWithinNs time.Duration `json:"goes_on_within_ns,omitempty"` // the same once somebody is gone for good
+	KeepAliveNs    time.Duration `json:"keep_alive_ns,omitempty"`     // a silent member sends that often
 
 	LogBytesMax     int `json:"log_bytes_max,omitempty"`     // of batches in a member's memory
 	MessageBytesMax int `json:"message_bytes_max,omitempty"` // of batches in a message, unless there is one only
@@ -96,6 +100,8 @@ func (h *Header) set(key, v value) (err error) {
 		h.Progress, err = v.boolean()
 	case "alike":
 		h.Alike, err = v.boolean()
+	case "stays":
+		h.Stays, err = v.boolean()
 	case "healthy":
 		h.Healthy, err = v.boolean()
 	default:
@@ -115,6 +121,8 @@ func (h *Header) setLimit(key, v value) error {
 		h.TickNs = time.Duration(n)
 	case "settle_within_ns":
 		h.SettleWithinNs = time.Duration(n)
+	case "goes_on_within_ns":
+		h.GoesOnWithinNs = time.Duration(n)
 	case "keep_alive_ns":
 		h.KeepAliveNs = time.Duration(n)
 	case "holders":

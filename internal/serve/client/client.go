@@ -58,7 +58,7 @@ func (c *Client) request(ctx context.Context, method, path, kind string, body io
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, c.unreachable(err)
+		return nil, err
 	}
 	if response.StatusCode < http.StatusMultipleChoices {
 		return response, nil

@@ -55,8 +55,14 @@ func (n *Node) View() (view *member.View, changed <-chan struct{}) { return n.vi
 
 // installed takes up a view that was decided, the first time that it is kept.
 func (n *Node) installed(v *member.View) {
-	if known, _ := n.views.now(); known != nil && v.Number <= known.Number {
+	known, _ := n.views.now()
+	if known != nil && v.Number <= known.Number {
 		return
+	}
+	for _, s := range v.Strikes {
+		if known == nil || s.Count > known.StrikesOf(s.Name) {
+			n.cfg.Log.Warn("a member was away for too long: the others go on without it", "member", s.Name)
+		}
 	}
 	n.cfg.Log.Info("the members have changed", "view", v.Number, "members", names(v), "quorum", v.Quorum(), "holders", v.Holders())
 	n.publish(v)

@@ -73,6 +73,9 @@ type Config struct {
 	// it as must, see member.Holders; for Delta. Default: members stay, and with a
 	// journal this one is enough, without one two are.
 	Changes bool
+	// EvictAfter is how long a member may be away from a quorum, with Changes, until
+	// the others go on without it by themselves. Default 0: for ever.
+	EvictAfter time.Duration
 	// MeetFirst takes no payload before all members have met, for until then it
 	// is not certain that this member may write. Default: it is hoped for.
 	MeetFirst bool
@@ -191,8 +194,11 @@ const (
 	memoryBytesMin = 1 << 20
 	// DiskBytesMin is the smallest DiskBytesMax: room for some segments.
 	DiskBytesMin = 16 << 20
-	shortestTick = time.Millisecond
-	longestTick  = time.Second
+	// EvictAfterMin is the smallest EvictAfter: a member whose link is long, or that is
+	// started again, is not heard for a second or more.
+	EvictAfterMin = 2 * time.Second
+	shortestTick  = time.Millisecond
+	longestTick   = time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -267,6 +273,7 @@ func (c *Config) validate() error {
 	check(c.MemoryBytesMax >= memoryBytesMin, "MemoryBytesMax is %d, it must be at least %d", c.MemoryBytesMax, memoryBytesMin)
 	check(c.DiskBytesMax == 0 || c.DiskBytesMax >= DiskBytesMin, "DiskBytesMax is %d, it must be at least %d", c.DiskBytesMax, DiskBytesMin)
 	check(!c.Changes || c.Protocol == Delta, "Changes is for %q, and Protocol is %q", Delta, c.Protocol)
+	check(c.EvictAfter == 0 || c.Changes && c.EvictAfter >= EvictAfterMin, "EvictAfter is %v, it must be at least %v, with Changes", c.EvictAfter, EvictAfterMin)
 	check(c.DrainFor >= 0, "DrainFor is %v, it must not be negative", c.DrainFor)
 	if c.Listener == nil && int(c.Self) < members {
 		_, _, err := member.ListenAddress(c.Listen, c.Members[c.Self])

@@ -33,12 +33,13 @@ import (
 
 // Delta is the reducer of one member. It implements protocol.Reducer.
 type Delta struct {
-	cfg      Config `state:"const"`
-	roster   roster.Roster
-	synod    *synod.Synod    // chooses the next view; nil as long as there is no first one, or if members never change
-	farewell roster.Farewell // if the data here turns out to be old
-	now      time.Duration
-	wokeAt   time.Duration // when this member last went on after it had stood still: what it waited for then says nothing of the way
+	cfg       Config `state:"const"`
+	roster    roster.Roster
+	synod     *synod.Synod // chooses the next view; nil as long as there is no first one, or if members never change
+	suspicion suspicion
+	farewell  roster.Farewell // if the data here turns out to be old
+	now       time.Duration
+	wokeAt    time.Duration // when this member last went on after it had stood still: what it waited for then says nothing of the way
 
 	clock    clock.Lamport
 	bound    clock.Time // no later time is given out or promised before a new bound is durable

@@ -18,7 +18,7 @@ func (d *Delta) Next() time.Duration {
 	switch {
 	case d.farewell.Begun():
 		return d.now
-	case d.choosing():
+	case d.choosing(), d.suspects() && !d.allTogether():
 		return d.now
 	case d.now < d.cfg.FirstContactWait:
 		next = d.cfg.FirstContactWait

@@ -32,6 +32,7 @@ func (d *Delta) onTick() {
 			d.seek(member.ID(j))
 		}
 	}
+	d.suspect()
 }
 
 // updateHears publishes whom this member hears, so that others know whose row

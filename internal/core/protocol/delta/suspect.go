@@ -1,0 +1,114 @@
+package delta
+
+import (
+	"time"
+
+	"chatterbox/internal/core/member"
+)
+
+// suspicion is how long members have been away: this one does not learn from them,
+// or they do not learn from it, on whatever way.
+type suspicion struct {
+	away   []time.Duration // by place; nil: nobody is
+	looked time.Duration   // when that was found out last
+}
+
+// pass lets time pass for who is not among those that are together. A member that
+// stood still itself, and so heard nobody, counts that as a moment.
+func (s *suspicion) pass(now, moment time.Duration, view *member.View, together member.Set) {
+	passed := min(now-s.looked, moment)
+	s.looked = now
+	if s.away == nil {
+		s.away = make([]time.Duration, len(view.Places))
+	}
+	for place := range s.away {
+		if view.Places[place].Role != member.Writer || together.Has(member.ID(place)) {
+			s.away[place] = 0
+		} else {
+			s.away[place] += passed
+		}
+	}
+}
+
+// clear forgets who was away.
+func (s *suspicion) clear(now time.Duration) { s.away, s.looked = nil, now }
+
+// overdue returns who has been away for so long, or longer, first, and whether there is
+// such a one.
+func (s *suspicion) overdue(limit time.Duration) (whom member.ID, found bool) {
+	for place, away := range s.away {
+		if away >= limit && (!found || away > s.away[whom]) {
+			whom, found = member.ID(place), true
+		}
+	}
+	return whom, found
+}
+
+// suspect proposes to go on without a member that has been away for too long. Time
+// passes for it only while a quorum is together: who is cut off suspects nobody, and
+// when all come back one after the other nobody is late.
+func (d *Delta) suspect() {
+	switch {
+	case !d.suspects():
+		return
+	case d.allTogether():
+		d.suspicion.clear(d.now)
+		return
+	}
+	view, together := d.roster.View(), d.together()
+	if together.Len() < view.Quorum() {
+		d.suspicion.clear(d.now)
+		return
+	}
+	d.suspicion.pass(d.now, d.cfg.KeepAlive, view, together)
+	whom, found := d.suspicion.overdue(d.cfg.EvictAfter)
+	if !found || d.choosing() {
+		return
+	}
+	gone := &view.Places[whom]
+	// There is such a member, and it is not the only one: this is never refused.
+	_ = d.synod.Ask(member.Change{Kind: member.Evict, Identity: gone.Identity, Strikes: view.StrikesOf(gone.Name) + 1})
+}
+
+// suspects reports whether this member looks who is away: it is told to, and can
+// propose something.
+func (d *Delta) suspects() bool {
+	return d.cfg.EvictAfter > 0 && d.synod != nil && !d.roster.Observes()
+}
+
+// allTogether reports whether every member hears, and is heard, here: that is so
+// nearly always, and quickly seen.
+func (d *Delta) allTogether() bool {
+	for place, r := range d.frontier.rows {
+		id := member.ID(place)
+		if id != d.cfg.Self && !d.roster.IsGone(id) && !(r != nil && r.hears.Has(d.cfg.Self) && d.frontier.mine.hears.Has(id)) {
+			return false
+		}
+	}
+	return true
+}
+
+// together returns the members that this one learns from, and that learn from it, on
+// whatever way: whom each of them hears is in its row, which is as fresh as they are.
+// So all of them come to know the same.
+func (d *Delta) together() member.Set {
+	hears := func(k, of member.ID) bool { return d.frontier.rows[k] != nil && d.frontier.rows[k].hears.Has(of) }
+	learned := d.reach(func(k, next member.ID) bool { return hears(k, next) && !d.roster.IsGone(next) })
+	return d.reach(func(k, next member.ID) bool { return learned.Has(next) && hears(next, k) })
+}
+
+// reach returns the places that steps lead to from the own one.
+func (d *Delta) reach(step func(from, to member.ID) bool) (reached member.Set) {
+	reached.Add(d.cfg.Self)
+	for waiting := []member.ID{d.cfg.Self}; len(waiting) > 0 && reached.Len() < d.roster.Size(); {
+		from := waiting[0]
+		waiting = waiting[1:]
+		for place := range d.frontier.rows {
+			if to := member.ID(place); !reached.Has(to) && step(from, to) {
+				reached.Add(to)
+				waiting = append(waiting, to)
+			}
+		}
+	}
+	return reached
+}

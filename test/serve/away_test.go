@@ -1,0 +1,135 @@
+//go:build unix
+
+package serve_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestADeadMemberIsLetGoByItself kills one of three for good while clients write.
+// Nobody gives a command: the others go on without it by themselves, and nothing that
+// they accepted is lost.
+func TestADeadMemberIsLetGoByItself(t *testing.T) {
+	const evictAfter = 5 * time.Second // longer than any disk stands still
+	h := newHouse(t)
+	for i := range members {
+		h.places[i].flags = []string{"--evict-after", evictAfter.String()}
+	}
+	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	load := h.load()
+	h.until("something has settled", func() bool { return h.settled(0) > 20 })
+	h.kill(2)
+	died, longest := time.Now(), time.Duration(0)
+	for goes, last, at := 0, h.settled(0), died; goes < 20; pause(t.Context(), 5*time.Millisecond) {
+		if now := h.settled(0); now > last {
+			longest = max(longest, time.Since(at))
+			goes, last, at = goes+now-last, now, time.Now()
+		} else if time.Since(died) > calmMax {
+			h.tellAll()
+			t.Fatalf("nothing settles %v after a member died", time.Since(died))
+		}
+		if _, text := h.get(0, "/v1/members"); !strings.Contains(text, `"view":2`) {
+			goes = 0 // what settles now is from before
+		}
+	}
+	t.Logf("settling stood still for %v; %v is what the others wait for", longest, evictAfter)
+	h.until("both know", func() bool { _, text := h.get(1, "/v1/members"); return strings.Contains(text, `"view":2`) })
+	load.stop()
+	h.until("all has settled", func() bool { return h.settled(0) == h.settled(1) && h.held(0) == 0 && h.held(1) == 0 })
+	_, log := h.get(0, "/v1/entries")
+	if _, other := h.get(1, "/v1/entries"); log != other {
+		t.Error("the members have different logs")
+	}
+	for key, id := range h.accepted { // what only c had accepted is at c, and nowhere else
+		if strings.HasPrefix(id, "c/") && !strings.Contains(log, fmt.Sprintf("%q", key)) {
+			delete(h.accepted, key)
+		}
+	}
+	h.judge(t, entriesOf(log))
+}
+
+// TestARollingRestartLosesNothing stops one member after the other in good order, and
+// starts it again, while clients write to all. All that was accepted settles, once.
+func TestARollingRestartLosesNothing(t *testing.T) {
+	h := newHouse(t)
+	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	load := h.load()
+	for i := range members {
+		before := h.settled((i + 1) % members)
+		h.until("something has settled", func() bool { return h.settled((i+1)%members) > before+20 })
+		began := time.Now()
+		h.signal(i, syscall.SIGTERM)
+		if err := h.process(i).Wait(); err != nil {
+			t.Errorf("member %d ended with %v", i, err)
+		}
+		stopped := time.Now()
+		h.start(i)
+		h.until("it is back", func() bool { return h.ready(i) && h.settled(i) >= before })
+		t.Logf("member %d stopped within %v and was ready %v after its start", i, stopped.Sub(began), time.Since(stopped))
+	}
+	load.stop()
+	h.judge(t, h.calm(t.Context()))
+	t.Logf("%d entries were accepted; the longest of %d that were looked at took %v to settle", len(h.accepted), load.count, load.longest)
+}
+
+// load is clients that write to all members, and look how long entries take to settle.
+type load struct {
+	stop func()
+
+	mu      sync.Mutex // guards below
+	count   int
+	longest time.Duration
+}
+
+// load lets clients write until they are stopped.
+func (h *house) load() *load {
+	l := new(load)
+	ctx, stop := context.WithCancel(h.t.Context())
+	var clients sync.WaitGroup
+	for w := range writers {
+		clients.Go(func() {
+			for n := 0; h.write(ctx, w%members, fmt.Sprintf("writer %d entry %d", w, n)); n++ {
+			}
+		})
+	}
+	for i := range members {
+		clients.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				began := time.Now()
+				if h.settle(ctx, i, fmt.Sprintf("looked at by %d, entry %d", i, n)) {
+					l.took(time.Since(began))
+				}
+				pause(ctx, 5*time.Millisecond)
+			}
+		})
+	}
+	l.stop = func() { stop(); clients.Wait() }
+	h.t.Cleanup(l.stop)
+	return l
+}
+
+func (l *load) took(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count++
+	l.longest = max(l.longest, d)
+}
+
+// held returns how many entries wait to settle at a member; 0 if it does not say.
+func (h *house) held(of int) (count int) {
+	status, body := h.get(of, "/v1/status")
+	_, after, _ := strings.Cut(body, `"tentative":`)
+	if _, err := fmt.Sscan(strings.TrimRight(strings.SplitN(after, ",", 2)[0], " "), &count); err != nil || status != http.StatusOK {
+		return -1
+	}
+	return count
+}
