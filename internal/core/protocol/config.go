@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"chatterbox/internal/core/member"
@@ -61,12 +62,6 @@ type Config struct {
 	// KeepPrepared keeps what was prepared of batches that delta parks in memory,
 	// for an application that wants it with Effects.Trim.
 	KeepPrepared bool
-	// Pace is how long a row that no batch carries waits after the last
-	// message to the same peer. Default none up to 8 members, where an entry
-	// settles as soon as it can; then 20 us for each pair of members, and at
-	// most 1 ms for each member: rows of all to all are what a large cluster
-	// could spend all of its time on.
-	Pace time.Duration
 	// DrainFor bounds the backlog for a peer to what its measured rate can
 	// take in this time; 0 sets no such bound.
 	DrainFor time.Duration
@@ -88,8 +83,12 @@ type Config struct {
 	KeepAll bool
 }
 
-// WithDefaults returns the configuration with what both protocols have in common.
+// WithDefaults returns the configuration with what both protocols have in common. It
+// panics on one that cannot be.
 func (c Config) WithDefaults() Config {
+	if c.Identity == 0 || int(c.Self) >= c.Members {
+		panic(fmt.Sprintf("protocol: member %d of %d with identity %s", c.Self, c.Members, c.Identity))
+	}
 	if c.List == nil {
 		c.List = member.Lettered(c.Members)
 	}

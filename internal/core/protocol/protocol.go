@@ -8,6 +8,7 @@ package protocol
 
 import (
 	"iter"
+	"math"
 	"time"
 
 	"chatterbox/internal/core/clock"
@@ -33,6 +34,9 @@ type Reducer interface {
 	// Status describes the state for people and reports; it allocates.
 	Status() Status
 }
+
+// Never is when what waits for an event alone is due.
+const Never time.Duration = math.MaxInt64
 
 // Kind says what kind of event it is.
 type Kind uint8

@@ -38,30 +38,32 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 	d.counts.CopiesIn++
 	if !d.valid(b) {
 		d.counts.Refused++
-		d.fx.Release = append(d.fx.Release, *b)
+		d.release(b)
 		return true
 	}
 	s, have := &d.streams[b.Origin], d.frontier.held(b.Origin)
 	switch {
-	case b.Last() <= have:
-		d.compare(s, b)
-		d.fx.Release = append(d.fx.Release, *b)
-		return true
 	case b.Seq > have+1:
 		kept, known := s.stash(b, d.cfg.AheadBytesMax)
 		if !kept {
-			d.fx.Release = append(d.fx.Release, *b)
+			d.release(b)
 		}
 		return kept || known
-	case b.Seq <= have || !d.follows(b):
-		d.contradicts(b)
-		d.fx.Release = append(d.fx.Release, *b)
+	case b.Last() > have && b.Seq == have+1 && d.follows(b):
+		d.take(b, from)
+		d.goOn(b.Origin, from)
 		return true
+	case b.Last() <= have:
+		d.compare(s, b)
+	default:
+		d.contradicts(b)
 	}
-	d.take(b, from)
-	d.goOn(b.Origin, from)
+	d.release(b)
 	return true
 }
+
+// release gives the memory of a batch back.
+func (d *Delta) release(b *protocol.Batch) { d.fx.Release = append(d.fx.Release, *b) }
 
 // goOn takes what waited for entries that are held now: batches beyond the gap
 // and promises.
@@ -70,7 +72,7 @@ func (d *Delta) goOn(stream member.ID, from *link) {
 	for next, ok := s.unstash(d.frontier.held(stream)); ok; next, ok = s.unstash(d.frontier.held(stream)) {
 		if next.Seq != d.frontier.held(stream)+1 || !d.follows(&next) {
 			d.judgeStashed(s, &next)
-			d.fx.Release = append(d.fx.Release, next)
+			d.release(&next)
 			continue
 		}
 		d.take(&next, from)

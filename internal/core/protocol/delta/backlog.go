@@ -85,7 +85,7 @@ const (
 // but by a batch that is alone.
 func (d *Delta) Room() int {
 	switch {
-	case d.own.room <= 0:
+	case d.own.room <= 0 || d.farewell.Begun():
 		return 0
 	case d.own.kept == 0 || d.parks():
 		return math.MaxInt

@@ -112,7 +112,7 @@ func (d *Delta) discard(place member.ID) {
 	}
 	d.fx.Release = append(d.fx.Release, s.ahead...)
 	d.streams[place] = stream{}
-	d.frontier.delivered[place], d.frontier.fronts[place] = 0, 0
+	d.frontier.delivered[place] = 0
 	d.frontier.mine.marks.Set(int(place), clock.Mark{})
 	d.frontier.changed(d.frontier.mine, place)
 	for i := range d.links {

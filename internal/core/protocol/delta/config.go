@@ -16,25 +16,10 @@ const TrimNoticeByDefault = 8 << 20
 func withDefaults(c Config) Config {
 	c = c.WithDefaults()
 	c.KeepAlive = cmp.Or(c.KeepAlive, max(100*time.Millisecond, time.Duration(c.Members)*5*time.Millisecond))
-	c.Pace = cmp.Or(c.Pace, pace(c.Members))
 	c.WindowBytesMax = cmp.Or(c.WindowBytesMax, 4<<20)
 	c.AheadBytesMax = cmp.Or(c.AheadBytesMax, c.WindowBytesMax)
 	c.TrimNoticeBytes = min(cmp.Or(c.TrimNoticeBytes, TrimNoticeByDefault), c.MemoryBytesMax/8)
 	return c
-}
-
-const (
-	paceFrom     = 9                     // members from which on rows are paced
-	paceOfPair   = 20 * time.Microsecond // what two messages cost, and half of the time is for other work
-	paceOfMember = time.Millisecond      // a member sends no more than 1,000 rows a second, to whomever
-)
-
-func pace(members int) time.Duration {
-	if members < paceFrom {
-		return 0
-	}
-	n := time.Duration(members)
-	return min(n*n*paceOfPair, n*paceOfMember)
 }
 
 // share returns the bytes of own batches that may be untrimmed without a journal.

@@ -21,7 +21,6 @@
 package delta
 
 import (
-	"fmt"
 	"time"
 
 	"chatterbox/internal/core/clock"
@@ -69,9 +68,6 @@ type pending struct {
 // journal recovered.
 func New(cfg Config) *Delta {
 	cfg = withDefaults(cfg)
-	if cfg.Identity == 0 || int(cfg.Self) >= cfg.Members {
-		panic(fmt.Sprintf("delta: member %d of %d with identity %s", cfg.Self, cfg.Members, cfg.Identity))
-	}
 	d := &Delta{
 		cfg: cfg, roster: roster.New(cfg.Self, cfg.Identity, cfg.List),
 		streams: make([]stream, cfg.Members), links: make([]link, cfg.Members),

@@ -24,10 +24,9 @@ type frontier struct {
 	delivered []uint64          // per stream: number in its log of the next batch to deliver
 	stable    clock.Time        // all members hold all up to it
 	laggard   member.ID         `state:"hint"` // whose row was the first one found to keep stable from rising
-	fronts    []uint64          // per stream: number in its log of the first batch
 	base      protocol.Snapshot // what is trimmed
 	trimmed   int               // bytes trimmed since the journal was told
-	haves     []uint64          `state:"scratch"` // memory of isHeld
+	numbers   []uint64          `state:"scratch"` // memory of reached
 	gone      member.Set        // who was let go: nobody waits for them
 }
 
@@ -35,7 +34,7 @@ type frontier struct {
 func newFrontier(cfg *Config) frontier {
 	f := frontier{
 		rows: make([]*row, cfg.Members), mine: newRow(cfg.Members, cfg.Identity, 0),
-		secured: make([]uint64, cfg.Members), delivered: make([]uint64, cfg.Members), fronts: make([]uint64, cfg.Members),
+		secured: make([]uint64, cfg.Members), delivered: make([]uint64, cfg.Members),
 		base: protocol.Snapshot{Have: make([]uint64, cfg.Members)},
 	}
 	f.rows[cfg.Self] = f.mine
@@ -112,51 +111,33 @@ func (f *frontier) retell() {
 // a stream. All rows are looked at only when more entries are asked for than
 // enough members held the last time.
 func (f *frontier) isHeld(stream member.ID, entries uint64, members int) bool {
-	if f.secured[stream] >= entries {
-		return true
+	if f.secured[stream] < entries {
+		reached := f.reached(members, func(_ member.ID, r *row) uint64 { return r.counted(stream) })
+		f.secured[stream] = max(f.secured[stream], reached)
 	}
-	haves := f.haves[:0]
-	for _, r := range f.rows {
-		if r != nil {
-			haves = append(haves, r.counted(stream))
-		}
-	}
-	f.haves = haves
-	if len(haves) < members {
-		return false
-	}
-	slices.Sort(haves)
-	f.secured[stream] = max(f.secured[stream], haves[len(haves)-members])
 	return f.secured[stream] >= entries
 }
 
-// passed reports whether the clocks of so many members are known to have passed a
-// time, as far as what they said counts.
-func (f *frontier) passed(time clock.Time, members int) bool {
-	for k, r := range f.rows {
-		if r != nil && r.time(member.ID(k)) >= time {
-			if members--; members == 0 {
-				return true
-			}
-		}
-	}
-	return false
+// passed returns the latest time that the clocks of so many members are known to
+// have passed, as far as what they said counts.
+func (f *frontier) passed(members int) clock.Time {
+	return clock.Time(f.reached(members, func(k member.ID, r *row) uint64 { return uint64(r.time(k)) }))
 }
 
-// latest returns the latest time that the clocks of so many members are known to
-// have passed, as far as what they said counts; 0 if there are not so many.
-func (f *frontier) latest(members int) clock.Time {
-	var times []clock.Time
+// reached returns the largest number that so many rows reach; 0 if there are not so
+// many.
+func (f *frontier) reached(members int, of func(member.ID, *row) uint64) uint64 {
+	f.numbers = f.numbers[:0]
 	for k, r := range f.rows {
 		if r != nil {
-			times = append(times, r.time(member.ID(k)))
+			f.numbers = append(f.numbers, of(member.ID(k), r))
 		}
 	}
-	if len(times) < members {
+	if len(f.numbers) < members {
 		return 0
 	}
-	slices.Sort(times)
-	return times[len(times)-members]
+	slices.Sort(f.numbers)
+	return f.numbers[len(f.numbers)-members]
 }
 
 // lower takes back what a row says of a stream beyond so many entries.

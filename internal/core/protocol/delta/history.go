@@ -50,11 +50,7 @@ func (d *Delta) judgeOwn(of *row, mark clock.Mark) {
 
 // stop ends this incarnation: from here on it only tells everybody why.
 func (d *Delta) stop() {
-	if !d.cfg.Durable { // an identity without data has one incarnation: whoever claims to know more is wrong
-		return
-	}
-	d.own.room = 0
-	d.farewell.Begin(&d.roster, d.now, d.cfg.FirstContactWait, &d.fx, func(peer member.ID) (bool, uint64) {
+	d.farewell.Begin(&d.roster, &d.cfg, d.now, &d.fx, func(peer member.ID) (bool, uint64) {
 		return d.links[peer].presence.up, d.links[peer].presence.outSession
 	})
 }

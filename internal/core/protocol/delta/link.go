@@ -42,7 +42,7 @@ func newLink(peer member.ID, cfg Config) link {
 
 // onUp begins a new session: what was in flight is lost.
 func (d *Delta) onUp(l *link, reliable bool) {
-	l.presence.linked(reliable, d.now, d.cfg.FirstContactWait)
+	l.presence.linked(reliable)
 	l.cursor.restart()
 	l.window.bytes = min(l.window.bytes, windowBytesFirst, d.cfg.WindowBytesMax)
 	l.trip.srtt = 0
@@ -50,18 +50,13 @@ func (d *Delta) onUp(l *link, reliable bool) {
 	l.help.end(d.now)                        // what is known of it may be old: it will tell
 	l.report.linked(d.now - d.cfg.KeepAlive) // say who we are with the next flush
 	d.pending.urgent = true
-	d.holdBack(l)
+	d.ask(l)
 }
 
 // ask lets what is there already wait until the peer answers, for it may have
 // all of that, from an earlier incarnation or from others.
 func (d *Delta) ask(l *link) {
 	l.presence.ask(d.now, d.cfg.FirstContactWait)
-	d.holdBack(l)
-}
-
-// holdBack lets what is there already wait as long as the peer is asked.
-func (d *Delta) holdBack(l *link) {
 	for j := range d.streams {
 		l.cursor.older = max(l.cursor.older, d.streams[j].last)
 	}

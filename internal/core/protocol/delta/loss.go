@@ -1,9 +1,11 @@
 package delta
 
 import (
+	"slices"
 	"time"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
 )
 
 // judgeLoss finds flights that something later has overtaken for too long.
@@ -15,9 +17,13 @@ func (d *Delta) judgeLoss(l *link) {
 	if d.now-d.wokeAt < overdue {
 		return // acknowledgements may wait to be read
 	}
-	late := d.now - overdue
-	for number := l.cursor.flights.first; number < l.cursor.flights.end && number < l.cursor.largestAcked; number++ {
-		if f := l.cursor.flights.at(number); !f.done && f.sentAt < late {
+	d.loseBefore(l, d.now-overdue, min(l.cursor.largestAcked, l.cursor.flights.end))
+}
+
+// loseBefore loses the flights below a number that left before a time.
+func (d *Delta) loseBefore(l *link, left time.Duration, end uint64) {
+	for number := l.cursor.flights.first; number < end; number++ {
+		if f := l.cursor.flights.at(number); !f.done && f.sentAt < left {
 			d.lose(l, f)
 		}
 	}
@@ -55,7 +61,7 @@ func (d *Delta) onTimeout(l *link) {
 func (d *Delta) timeoutAt(l *link) time.Duration {
 	c := &l.cursor
 	if flies := c.flights.len() > 0; flies && l.presence.reliable || !flies && (len(c.lost) > 0 || !d.lacks(l)) {
-		return never
+		return protocol.Never
 	}
 	return max(c.progressed, c.oldest(), d.wokeAt) + d.timeout(l)
 }
@@ -84,33 +90,20 @@ func (d *Delta) lacks(l *link) bool {
 }
 
 // overtaken takes flights as arrived when the peer's row, which may have come
-// through others, shows all that they carried.
+// through others, shows all that they carried. One without batches carried only
+// facts, which go whole with every message to a peer that is not heard: it need not
+// be waited for.
 func (d *Delta) overtaken(l *link) {
 	for number := l.cursor.flights.first; number < l.cursor.flights.end; number++ {
 		f := l.cursor.flights.at(number)
-		if f.done {
-			continue
-		}
-		if len(f.spans) == 0 && d.hears(l) {
+		if f.done || len(f.spans) == 0 && d.hears(l) {
 			continue // what was only told is acknowledged, or told again
 		}
-		if !d.covers(l, f) {
+		if slices.ContainsFunc(f.spans, func(s span) bool { return d.known(l, s.stream) < s.last }) {
 			return
 		}
 		f.done = true
 		l.cursor.inFlight -= f.size
 		l.cursor.moved(d.now)
 	}
-}
-
-// covers reports whether the peer is known to hold all that a flight carried. One
-// without batches carried only facts, which go whole with every message to a
-// peer that is not heard: it need not be waited for.
-func (d *Delta) covers(l *link, f *flight) bool {
-	for _, s := range f.spans {
-		if d.known(l, s.stream) < s.last {
-			return false
-		}
-	}
-	return true
 }

@@ -1,20 +1,17 @@
 package delta
 
 import (
-	"math"
 	"time"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
 )
-
-// never is when what waits for an event alone is due.
-const never time.Duration = math.MaxInt64
 
 // Next returns when the next tick is due unless something comes: the earliest time
 // at which a machine does what only the passing of time shows. As long as anything
 // is under way that is the next one.
 func (d *Delta) Next() time.Duration {
-	next := never
+	next := protocol.Never
 	switch {
 	case d.farewell.Begun():
 		return d.now
@@ -44,7 +41,7 @@ func (d *Delta) hearsAt(l *link) time.Duration {
 	case heard:
 		return l.presence.heard + d.silenceMax(l) + 1
 	}
-	return never
+	return protocol.Never
 }
 
 // linkAt returns when something has to be said to a peer, or done about it.
@@ -52,7 +49,7 @@ func (d *Delta) linkAt(l *link) time.Duration {
 	c := &l.cursor
 	switch {
 	case !l.presence.up:
-		return never
+		return protocol.Never
 	case d.roster.IsGone(l.peer) && !d.hears(l):
 		return l.report.spoke + d.cfg.KeepAlive
 	case !d.hears(l), c.flights.len() > 0, len(c.lost) > 0, len(l.help.streams) > 0, len(l.pulls) > 0, l.presence.awaited(d.now), d.mayLack(l):

@@ -28,7 +28,7 @@ func (d *Delta) observerAt(l *link, at member.ID) time.Duration {
 	g := &d.links[at]
 	switch {
 	case !d.roster.Agreed() || at == l.peer || at == d.cfg.Self || g.row == nil || d.boundTo(g):
-		return never
+		return protocol.Never
 	case g.row.risen > l.relays.observersAt:
 		return l.relays.observersAt + d.cfg.KeepAlive
 	}

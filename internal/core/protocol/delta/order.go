@@ -33,6 +33,15 @@ func (d *Delta) walk(o *order, cursors []uint64, limit clock.Time) {
 	}
 }
 
+// cursors returns places in the logs of all streams, valid until the next call.
+func (d *Delta) cursors(of func(*log) uint64) []uint64 {
+	d.scratch.cursors = d.scratch.cursors[:0]
+	for j := range d.streams {
+		d.scratch.cursors = append(d.scratch.cursors, of(&d.streams[j].log))
+	}
+	return d.scratch.cursors
+}
+
 // upcoming returns the time of the next batch of a stream, if it counts.
 func (d *Delta) upcoming(o *order, stream member.ID) (clock.Time, bool) {
 	log := &d.streams[stream].log

@@ -184,11 +184,7 @@ func (d *Delta) park() {
 	if !d.parks() || d.inMemory() <= d.cfg.MemoryBytesMax {
 		return
 	}
-	o, cursors := &d.scratch.order, d.scratch.cursors[:0]
-	for j := range d.streams {
-		cursors = append(cursors, d.streams[j].log.recent.first)
-	}
-	d.scratch.cursors = cursors
+	o, cursors := &d.scratch.order, d.cursors(func(g *log) uint64 { return g.recent.first })
 	most := d.cfg.MemoryBytesMax - d.cfg.MemoryBytesMax/8
 	for d.walk(o, cursors, clock.Infinity); len(o.heads) > 0 && d.inMemory() > most; d.advance(o) {
 		stream := o.heads[0].stream

@@ -70,11 +70,10 @@ func (p *presence) become(identity member.Identity) (known bool) {
 	return known
 }
 
-// linked begins a new session of this member: the peer is asked what it holds.
-func (p *presence) linked(reliable bool, now, wait time.Duration) {
+// linked begins a new session of this member.
+func (p *presence) linked(reliable bool) {
 	p.up, p.reliable = true, reliable
 	p.outSession++
-	p.ask(now, wait)
 }
 
 // ask waits for the answer of the peer. It may not be able to answer, so the

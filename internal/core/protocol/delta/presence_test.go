@@ -63,7 +63,8 @@ func TestPresence(t *testing.T) {
 // TestAnswerIsAwaited until it comes, or for a while.
 func TestAnswerIsAwaited(t *testing.T) {
 	var p presence
-	p.linked(true, time.Second, 500*time.Millisecond)
+	p.linked(true)
+	p.ask(time.Second, 500*time.Millisecond)
 	if !p.up || !p.awaited(time.Second) || p.awaited(1500*time.Millisecond) {
 		t.Error("an answer is awaited for half a second")
 	}

@@ -88,11 +88,7 @@ func (d *Delta) greet(l *link, m *protocol.Message) bool {
 func (d *Delta) onReturn(l *link) {
 	l.cursor.backoff, l.confirmed.since, l.cursor.progressed = 0, 0, d.now
 	l.help.end(d.now)
-	before := d.now - d.oneTrip(l)
-	for number := l.cursor.flights.first; number < l.cursor.flights.end && !l.presence.reliable; number++ {
-		if f := l.cursor.flights.at(number); !f.done && f.sentAt <= before {
-			d.lose(l, f)
-		}
+	if !l.presence.reliable {
+		d.loseBefore(l, d.now-d.oneTrip(l)+1, l.cursor.flights.end)
 	}
-	l.cursor.popDone()
 }

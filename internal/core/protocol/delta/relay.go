@@ -71,7 +71,7 @@ func (d *Delta) allHeld() bool {
 // relayAt returns when rows of others should go to the peer, with the next tick.
 func (d *Delta) relayAt(l *link) time.Duration {
 	if d.hearsAll(l) {
-		return never
+		return protocol.Never
 	}
 	wait := d.stretch(l)
 	if d.idle() {
@@ -82,7 +82,7 @@ func (d *Delta) relayAt(l *link) time.Duration {
 	}
 	// What a peer that is not heard has received nobody knows: as long as
 	// anything depends on it, rows go again now and then.
-	at, again := never, never
+	at, again := protocol.Never, protocol.Never
 	if !d.hears(l) && !d.allHeld() {
 		again = l.relays.at + d.cfg.KeepAlive
 	}

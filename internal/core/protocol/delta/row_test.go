@@ -173,7 +173,7 @@ func TestRelayedRowsTakeTurns(t *testing.T) {
 func TestPaceGrowsWithTheMembers(t *testing.T) {
 	got := ""
 	for _, members := range []int{3, 8, 16, 32, 64, 1000} {
-		got += fmt.Sprintf("%d: %v; ", members, withDefaults(Config{Members: members}).Pace)
+		got += fmt.Sprintf("%d: %v; ", members, paceOf(members))
 	}
 	if want := "3: 0s; 8: 0s; 16: 5.12ms; 32: 20.48ms; 64: 64ms; 1000: 1s; "; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

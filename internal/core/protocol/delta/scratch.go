@@ -13,7 +13,7 @@ type scratch struct {
 	tellings []telling
 	told     int // of tellings
 	order    order
-	cursors  []uint64 // where parking goes on
+	cursors  []uint64 // of a walk
 }
 
 // telling is a row as differences: what changed of it since a change counter.

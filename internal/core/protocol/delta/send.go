@@ -67,7 +67,7 @@ func (d *Delta) mayFill(l *link) bool {
 
 func (d *Delta) mustSpeak(l *link) bool {
 	rested := d.now-l.report.spoke >= d.pace(l)
-	settling := d.roster.Agreed() || d.cfg.Pace == 0 // before that no haste of a large cluster helps
+	settling := d.roster.Agreed() || d.roster.Len() < paceFrom // before that no haste of a large cluster helps
 	switch {
 	case d.now-l.report.spoke >= d.keepAlive(l), l.acks.bytes >= ackBytes, len(l.pulls) > 0:
 		return true
@@ -81,10 +81,6 @@ func (d *Delta) mustSpeak(l *link) bool {
 
 // news reports whether the own row changed since the peer was told.
 func (d *Delta) news(l *link) bool { return d.frontier.published > l.report.sent }
-
-// knowsEnd reports whether the peer says that all is stable for ever, so that
-// this member may leave.
-func (l *link) knowsEnd() bool { return l.row != nil && l.row.stable >= clock.Infinity }
 
 func (d *Delta) ended() bool { return d.roster.Agreed() && d.frontier.stable >= clock.Infinity }
 
@@ -261,7 +257,7 @@ func (d *Delta) sendSnapshot(l *link) bool {
 func (d *Delta) snapshotAt(l *link) time.Duration {
 	switch {
 	case !d.roster.Agreed() || l.row == nil || d.boundTo(l) || d.frontier.base.Time == 0 || !d.lacksBase(l):
-		return never
+		return protocol.Never
 	case l.report.snapshotAt == 0:
 		return 0
 	}

@@ -23,8 +23,8 @@ func (d *Delta) settle() {
 	if horizon <= d.frontier.settled {
 		return
 	}
-	if d.cfg.Changes && horizon < clock.Infinity && !d.frontier.passed(horizon, d.holders()) {
-		horizon = min(horizon, d.frontier.latest(d.holders()))
+	if d.cfg.Changes && horizon < clock.Infinity {
+		horizon = min(horizon, d.frontier.passed(d.holders()))
 	}
 	d.frontier.settled = max(d.frontier.settled, d.deliver(horizon))
 	if d.cfg.Durable {
@@ -69,18 +69,11 @@ func (d *Delta) holders() int {
 // survives reports whether a batch can be reported as settled: what too few hold
 // could still be lost with them, and so could an own one that no journal keeps.
 func (d *Delta) survives(b *protocol.Batch) bool {
-	if holders := d.holders(); holders > 1 || d.cfg.Changes {
-		return b.Time <= d.frontier.assured || d.frontier.isHeld(b.Origin, b.Last(), holders)
+	holders := d.holders()
+	if d.roster.Writes(b.Origin) && !d.cfg.Durable {
+		holders = max(holders, min(2, d.roster.Size()))
 	}
-	if !d.roster.Writes(b.Origin) || d.cfg.Durable || d.roster.Len() == 1 {
-		return true
-	}
-	for k, r := range d.frontier.rows {
-		if r != nil && member.ID(k) != d.cfg.Self && r.mark(b.Origin).Have >= b.Last() {
-			return true
-		}
-	}
-	return false
+	return holders <= 1 && !d.cfg.Changes || b.Time <= d.frontier.assured || d.frontier.isHeld(b.Origin, b.Last(), holders)
 }
 
 // trim forgets what is delivered here and held by every member.
@@ -93,9 +86,11 @@ func (d *Delta) trim() {
 	if limit <= d.frontier.base.Time || d.cfg.KeepAll {
 		return
 	}
-	o := &d.scratch.order
-	for d.walk(o, d.frontier.fronts, limit); len(o.heads) > 0; d.advance(o) {
-		d.drop(o.heads[0].stream)
+	o, cursors := &d.scratch.order, d.cursors(func(g *log) uint64 { return g.first })
+	for d.walk(o, cursors, limit); len(o.heads) > 0; d.advance(o) {
+		stream := o.heads[0].stream
+		d.drop(stream)
+		cursors[stream]++
 	}
 	d.frontier.base.Time = limit
 	if d.cfg.Durable && d.frontier.trimmed >= d.cfg.TrimNoticeBytes {
@@ -112,7 +107,6 @@ func (d *Delta) drop(stream member.ID) {
 	if d.roster.Writes(stream) {
 		d.own.trimmed += b.Size()
 	}
-	d.frontier.fronts[stream] = s.log.first
 	d.fx.Trim = append(d.fx.Trim, b)
 }
 
@@ -126,7 +120,7 @@ func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
 		for s := &d.streams[j]; s.log.len() > 0 && s.log.at(s.log.first).Time <= snapshot.Time; {
 			d.drop(member.ID(j))
 		}
-		d.frontier.delivered[j] = max(d.frontier.delivered[j], d.frontier.fronts[j])
+		d.frontier.delivered[j] = max(d.frontier.delivered[j], d.streams[j].log.first)
 	}
 	for i := range d.fx.Trim { // the snapshot stands for them
 		if b := &d.fx.Trim[i]; b.Parked == 0 {

@@ -30,12 +30,13 @@ func (d *Delta) Status() protocol.Status {
 	return s
 }
 
-// allTold reports whether every peer that is there knows that all is stable.
+// allTold reports whether every peer that is there says that all is stable for ever,
+// so that this member may leave.
 func (d *Delta) allTold() bool {
 	for i := range d.links {
 		l := &d.links[i]
 		there := l.peer != d.cfg.Self && l.presence.up && d.hears(l)
-		if there && !l.knowsEnd() {
+		if there && (l.row == nil || l.row.stable < clock.Infinity) {
 			return false
 		}
 	}

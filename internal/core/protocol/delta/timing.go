@@ -91,11 +91,28 @@ func (d *Delta) keepAlive(l *link) time.Duration {
 	return max(2*d.cfg.Tick, d.cfg.KeepAlive/probesOfKeepAlive)
 }
 
-// pace returns how long a row that no batch carries waits after the last message.
+const (
+	paceFrom     = 9                     // members from which on rows are paced: among fewer an entry settles as soon as it can
+	paceOfPair   = 20 * time.Microsecond // what two messages cost, and half of the time is for other work
+	paceOfMember = time.Millisecond      // a member sends no more than 1,000 rows a second, to whomever
+)
+
+// paceOf returns how long a row that no batch carries waits after the last message
+// to the same peer: rows of all to all are what a large cluster could spend all of
+// its time on.
+func paceOf(members int) time.Duration {
+	if members < paceFrom {
+		return 0
+	}
+	n := time.Duration(members)
+	return min(n*n*paceOfPair, n*paceOfMember)
+}
+
+// pace returns how long such a row waits for one peer.
 // Where queues fill on the way it waits longer: rows of every tick would keep a
 // slow link seconds behind.
 func (d *Delta) pace(l *link) time.Duration {
-	return max(d.cfg.Pace, (l.trip.drained-d.now-queuesMax)/2)
+	return max(paceOf(d.roster.Len()), (l.trip.drained-d.now-queuesMax)/2)
 }
 
 // acquaintedAt returns until when members of a large cluster have time to hear of

@@ -41,7 +41,7 @@ func (d *Delta) windowLimits() windowLimits {
 	return windowLimits{
 		most: d.cfg.WindowBytesMax,
 		near: min(d.cfg.WindowBytesMax, windowBytesNear, d.shareOfAll()),
-		calm: max(queuesMax, 2*d.cfg.Pace),
+		calm: max(queuesMax, 2*paceOf(d.roster.Len())),
 	}
 }
 

@@ -54,10 +54,7 @@ func (l *Lockstep) judgeOwn(r *protocol.Row, mark protocol.StreamMark) {
 
 // stop ends this incarnation: from here on it only tells everybody why.
 func (l *Lockstep) stop() {
-	if !l.config.Durable { // an identity without data has one incarnation: whoever claims to know more is wrong
-		return
-	}
-	l.farewell.Begin(&l.roster, l.now, l.config.FirstContactWait, &l.effects, func(peer member.ID) (bool, uint64) {
+	l.farewell.Begin(&l.roster, &l.config, l.now, &l.effects, func(peer member.ID) (bool, uint64) {
 		k := &l.peers[peer].link
 		return k.up, l.session(k)
 	})

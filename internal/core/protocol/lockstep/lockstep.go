@@ -75,9 +75,6 @@ type ownRow struct {
 // New makes the reducer of one member. It panics on a Config that cannot be.
 func New(config Config) *Lockstep {
 	config = withDefaults(config)
-	if config.Identity == 0 || int(config.Self) >= config.Members {
-		panic(fmt.Sprintf("lockstep: member %d of %d with identity %s", config.Self, config.Members, config.Identity))
-	}
 	l := &Lockstep{
 		config:  config,
 		roster:  roster.New(config.Self, config.Identity, config.List),

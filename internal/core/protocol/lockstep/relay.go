@@ -111,7 +111,7 @@ func (l *Lockstep) goesOn(i int, to member.ID, p *peer) bool {
 // relayAt returns when rows go on to a peer: new ones at once, and all of those who
 // count again, ever more rarely. Observers have new ones as long as they are there.
 func (l *Lockstep) relayAt(to member.ID, p *peer) time.Duration {
-	at := never
+	at := protocol.Never
 	for i := range 2 * len(l.peers) {
 		if !l.goesOn(i, to, p) {
 			continue

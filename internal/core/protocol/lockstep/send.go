@@ -1,16 +1,12 @@
 package lockstep
 
 import (
-	"math"
 	"time"
 
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
 )
-
-// never is when what waits for an event alone is due.
-const never time.Duration = math.MaxInt64
 
 // onTick decides to whom something must be said that nobody asked for.
 func (l *Lockstep) onTick() {
@@ -38,7 +34,7 @@ func (l *Lockstep) Next() time.Duration {
 func (l *Lockstep) sayAt(to member.ID, p *peer) time.Duration {
 	switch k := &p.link; {
 	case !k.up:
-		return never
+		return protocol.Never
 	case k.due || k.doubted || k.told != l.row.version:
 		return 0
 	}
@@ -53,7 +49,7 @@ func (l *Lockstep) retryAt(p *peer) time.Duration {
 	at := p.link.retry.at
 	switch {
 	case !l.behind(p):
-		return never
+		return protocol.Never
 	case !p.link.reliable && l.lacksOwn(p):
 		at = min(at, p.link.flight.sentAt+2*l.config.Tick)
 	}
@@ -86,7 +82,7 @@ func (l *Lockstep) listen() {
 
 // listenAt returns when there is something new of that.
 func (l *Lockstep) listenAt() time.Duration {
-	at := never
+	at := protocol.Never
 	if l.roster.Observes() || !l.roster.Agreed() {
 		at = l.row.nextBeat
 	}
@@ -167,7 +163,9 @@ func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
 		m.Binding = l.roster.Binding()
 	}
 	if fresh || k.due && l.lacksOwn(p) && l.now >= l.retryAt(p) {
-		l.sendOwn(k, m)
+		b := l.inFlight()
+		k.flight = flight{last: b.Last(), sentAt: l.now}
+		m.Batches = append(m.Batches, b)
 	}
 	l.ownRow(k)
 	l.remind(id, p)
@@ -185,12 +183,6 @@ func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
 
 // session returns the session of what is sent on a link.
 func (l *Lockstep) session(k *link) uint64 { return l.config.Life<<32 | k.made&(1<<32-1) }
-
-func (l *Lockstep) sendOwn(k *link, m *protocol.Message) {
-	b := l.inFlight()
-	k.flight.last, k.flight.sentAt = b.Last(), l.now
-	m.Batches = append(m.Batches, b)
-}
 
 // inquire wants an answer, and plans the next attempt for when there is none.
 func (l *Lockstep) inquire(k *link, m *protocol.Message) {

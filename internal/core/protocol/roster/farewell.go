@@ -26,13 +26,15 @@ type address struct {
 // Begun reports whether the member has stopped.
 func (f *Farewell) Begun() bool { return f.begun }
 
-// Begin stops the member, and begins to say so. The function reports whether the
-// link to a peer is up, and the session of what is sent on it.
-func (f *Farewell) Begin(r *Roster, now, patience time.Duration, fx *protocol.Effects, link func(member.ID) (up bool, session uint64)) {
-	if f.begun {
+// Begin stops the member, and begins to say so. One without a journal goes on: an
+// identity without data has one incarnation, so whoever claims to know more of it
+// is wrong. The function reports whether the link to a peer is up, and the session
+// of what is sent on it.
+func (f *Farewell) Begin(r *Roster, cfg *protocol.Config, now time.Duration, fx *protocol.Effects, link func(member.ID) (up bool, session uint64)) {
+	if f.begun || !cfg.Durable {
 		return
 	}
-	f.begun, f.since, f.patience = true, now, patience
+	f.begun, f.since, f.patience = true, now, cfg.FirstContactWait
 	f.last = protocol.Row{Member: r.self, Identity: r.identity, Old: true}
 	f.peers = make([]address, r.Len())
 	for place := range f.peers {

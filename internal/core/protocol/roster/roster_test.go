@@ -313,7 +313,7 @@ func TestFarewell(t *testing.T) {
 	var f roster.Farewell
 	var tally protocol.Tally
 	begin := func(fx *protocol.Effects) {
-		f.Begin(r, time.Second, time.Second, fx, func(peer member.ID) (bool, uint64) { return peer == 1, 100 + uint64(peer) })
+		f.Begin(r, &protocol.Config{Durable: true, FirstContactWait: time.Second}, time.Second, fx, func(peer member.ID) (bool, uint64) { return peer == 1, 100 + uint64(peer) })
 	}
 	var first protocol.Effects
 	if begin(&first); len(first.Send) != 1 || first.Send[0].To != 1 || first.Stop {
