@@ -35,15 +35,11 @@ Examples:
 
 // Run reads the trace and prints the verdict.
 func (c *checkCommand) Run(console *cli.Console) error {
-	in := console.Stdin
-	if c.File.Value != "-" {
-		file, err := os.Open(c.File.Value)
-		if err != nil {
-			return fmt.Errorf("read the trace: %w", err)
-		}
-		defer file.Close() //nolint:errcheck // only read
-		in = file
+	in, err := openTrace(console, c.File.Value)
+	if err != nil {
+		return err
 	}
+	defer in.Close() //nolint:errcheck // only read
 	ctx, _ := console.Interruptible()
 	var events atomic.Uint64
 	verdict, done, err := cli.Until(ctx, func() (*verdict, error) { return judge(in, c.Strict, &events) })
@@ -182,4 +178,16 @@ func (v *verdict) print(console *cli.Console) {
 // String returns the violation as a line.
 func (v jsonViolation) String() string {
 	return fmt.Sprintf("%s: member %s at %.3fs: %s", v.Check, v.Member, v.At, v.Text)
+}
+
+// openTrace opens the file of a trace; - is stdin.
+func openTrace(console *cli.Console, name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(console.Stdin), nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the trace: %w", err)
+	}
+	return file, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -62,15 +61,11 @@ func (c *diagramCommand) Contradictions(wrong *cli.Mistakes) {
 // Run reads the trace and draws it.
 func (c *diagramCommand) Run(console *cli.Console) error {
 	ctx, _ := console.Interruptible()
-	in := console.Stdin
-	if c.File.Value != "-" {
-		file, err := os.Open(c.File.Value)
-		if err != nil {
-			return fmt.Errorf("read the trace: %w", err)
-		}
-		defer file.Close() //nolint:errcheck // only read
-		in = file
+	in, err := openTrace(console, c.File.Value)
+	if err != nil {
+		return err
 	}
+	defer in.Close() //nolint:errcheck // only read
 	var out io.Writer = console.Stdout
 	if c.Output.Value != "-" {
 		side, err := console.SideFile("--output", c.Output.Value)

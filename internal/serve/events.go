@@ -118,10 +118,8 @@ func changes(before, now *look) (events []Event) {
 
 // membersOf returns the names of the members of the view.
 func membersOf(s *Status) (names []string) {
-	for i := range s.Members {
-		if !s.Members[i].IsEvicted() {
-			names = append(names, s.Members[i].Name)
-		}
+	for _, m := range s.inView() {
+		names = append(names, m.Name)
 	}
 	return names
 }

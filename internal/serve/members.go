@@ -25,13 +25,19 @@ type Membership struct {
 // MembershipOf puts who belongs to the cluster into words for JSON, at a moment.
 func MembershipOf(status *chatterbox.Status, now time.Time) Membership {
 	view := &status.View
-	out := Membership{View: view.Number, Quorum: view.Quorum, Holders: view.Holders, MayFail: mayFail(view), Members: []Member{}}
-	for _, m := range StatusOf(status, now).Members {
+	all := StatusOf(status, now)
+	return Membership{View: view.Number, Quorum: view.Quorum, Holders: view.Holders, MayFail: mayFail(view), Members: all.inView()}
+}
+
+// inView returns those that belong to the cluster.
+func (s *Status) inView() []Member {
+	members := []Member{} // none is [] in JSON
+	for _, m := range s.Members {
 		if !m.IsEvicted() {
-			out.Members = append(out.Members, m)
+			members = append(members, m)
 		}
 	}
-	return out
+	return members
 }
 
 // mayFail returns how many members may be gone at a time so that the others can

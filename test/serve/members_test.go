@@ -14,25 +14,34 @@ import (
 	"time"
 )
 
-// TestAMemberThatIsGoneForGoodIsEvicted kills one of three for good while
-// clients write. Settling waits for it, and each way to ask says what ends that;
-// then the others go on without it, and nothing that they accepted is lost. One of
-// them is killed afterwards and comes back. At last the evicted one is started
-// again, with its folder and then without: it reads the same log and takes nothing.
-func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
-	h := newHouse(t)
+// written starts all members, and clients that write to all of them until stop.
+func written(t *testing.T) (h *house, stop func()) {
+	t.Helper()
+	h = newHouse(t)
 	h.startAll()
 	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
-	defer clients.Wait()
-	defer stop()
 	for w := range writers {
 		clients.Go(func() {
 			for n := 0; h.write(ctx, w%members, fmt.Sprintf("writer %d entry %d", w, n)); n++ {
 			}
 		})
 	}
+	return h, func() {
+		cancel()
+		clients.Wait()
+	}
+}
+
+// TestAMemberThatIsGoneForGoodIsEvicted kills one of three for good while
+// clients write. Settling waits for it, and each way to ask says what ends that;
+// then the others go on without it, and nothing that they accepted is lost. One of
+// them is killed afterwards and comes back. At last the evicted one is started
+// again, with its folder and then without: it reads the same log and takes nothing.
+func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
+	h, stop := written(t)
+	defer stop()
 	h.until("something has settled", func() bool { return h.settled(0) > 20 })
 	if text, status := h.members(0, "evict", "c"); status != 3 || !strings.Contains(text, "c is heard") {
 		t.Errorf("exit status %d: %s", status, text)
@@ -42,7 +51,6 @@ func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
 	h.start(1)
 	h.until("the other one is back", func() bool { return h.ready(1) })
 	stop()
-	clients.Wait()
 	h.refuseChanges()
 	h.bringBack("with its folder")
 	orphans, status := h.members(2, "orphans", "c")
@@ -65,19 +73,8 @@ func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
 // other while clients write to all of them: they end by themselves, in good order,
 // and all that anybody accepted has its place.
 func TestMembersThatLeaveLoseNothing(t *testing.T) {
-	h := newHouse(t)
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
-	ctx, stop := context.WithCancel(t.Context())
-	var clients sync.WaitGroup
-	defer clients.Wait()
+	h, stop := written(t)
 	defer stop()
-	for w := range writers {
-		clients.Go(func() {
-			for n := 0; h.write(ctx, w%members, fmt.Sprintf("writer %d entry %d", w, n)); n++ {
-			}
-		})
-	}
 	for i, name := range map[int]string{2: "c", 1: "b"} {
 		before := h.settled(0)
 		h.until("something has settled", func() bool { return h.settled(0) > before+20 })
@@ -92,7 +89,6 @@ func TestMembersThatLeaveLoseNothing(t *testing.T) {
 		h.until("settling goes on", func() bool { return h.settled(0) > last+20 })
 	}
 	stop()
-	clients.Wait()
 	if text, status := h.members(0, "leave", "a"); status != 3 || !strings.Contains(text, "the only member cannot go") {
 		t.Errorf("exit status %d: %s", status, text)
 	}
