@@ -41,6 +41,16 @@ func (d *Delta) relayObserver(l *link, m *protocol.Message, at member.ID) bool {
 	return d.now >= d.observerAt(l, at) && d.addRow(m, d.links[at].row, at, 0)
 }
 
+// tellWhole has the own row told from the beginning now and then if it is that of an
+// observer, and messages may be late: who took an earlier incarnation for the
+// present one meanwhile forgot what this one had told, and nobody can know that.
+func (d *Delta) tellWhole(l *link) {
+	if d.roster.Observes() && !l.presence.reliable && d.now-l.report.wholeAt >= standStillMax {
+		l.report.forgetRow()
+		l.report.wholeAt = d.now
+	}
+}
+
 // standsStill reports whether the incarnation of a peer that others speak of may be gone:
 // it is neither heard, nor do others show that it comes on.
 func (d *Delta) standsStill(l *link) bool {

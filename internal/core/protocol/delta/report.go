@@ -25,6 +25,7 @@ type report struct {
 	spoke       time.Duration // when anything was sent
 	endTold     bool          // it was told that all is stable for ever
 	snapshotAt  time.Duration
+	wholeAt     time.Duration // when an observer last told its row from the beginning
 
 	view      protocol.Tag  // by which the peer was last heard to go
 	estranged bool          // it goes by another history, and is told so

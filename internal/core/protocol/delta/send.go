@@ -96,6 +96,7 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	d.tellViews(l, m)
 	l.report.endTold = d.ended()
 	m.Pulls = append(m.Pulls, l.pulls...)
+	d.tellWhole(l)
 	fresh := d.news(l)
 	if !d.addRow(m, d.frontier.mine, d.cfg.Self, l.report.since(l.presence.reliable)) && d.frontier.mine.spoken != nil {
 		m.Rows = append(m.Rows, d.scratch.row(d.frontier.mine, d.cfg.Self, d.frontier.mine.newest)) // nothing goes without that
