@@ -105,11 +105,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 
 // installed takes up who belongs to the cluster.
 func (n *Node) installed(v *member.View) {
-	for i := range min(len(v.Places), len(n.list)) {
-		if p := &v.Places[i]; p.Role == member.Gone {
-			n.history.Cut(member.ID(i), p.Base)
-		}
-	}
+	n.history.Follow(v)
 }
 
 // deliver takes what has settled.

@@ -26,10 +26,16 @@ type View struct {
 // A Change names a member in one of its fields, and has those of the others empty.
 type Change struct {
 	// Evict goes on without a member that is gone for good, or too long. What
-	// it accepted and no other member holds will never settle: Position returns
-	// [ErrLost] for it, and [Node.Orphans] yields what of it is left. If it is
-	// started again it reads, and does not write.
+	// it accepted and no other member holds does not settle any more, unless it
+	// comes back: Position returns [ErrLost] for it, and [Node.Orphans] yields what of
+	// it is left. If it is started again it reads, and does not write before it
+	// returns.
 	Evict string
+	// Return makes a member that was evicted one again, and is asked of that member
+	// itself, which needs the folder that it had. What it had accepted and no other
+	// member held settles then, once, in its order, under the IDs that it has, and
+	// before anything new.
+	Return string
 	// Leave lets a member go for good; it is asked of that member itself. It takes
 	// no more entries, waits until what it accepted has settled, and once the
 	// others go on without it ends with [ErrRemoved]. This goes on when the call
@@ -132,6 +138,8 @@ func (n *Node) Change(ctx context.Context, c Change) (View, error) {
 		return View{}, fmt.Errorf("%w: %w", ErrRefused, err)
 	case !done && c.Leave != "":
 		return n.leave(ctx, v)
+	case !done && c.Return != "":
+		v, err = n.inner.Rejoin(ctx)
 	case !done:
 		v, err = n.inner.Change(ctx, change)
 	}
@@ -155,8 +163,8 @@ func (n *Node) Orphans(ctx context.Context, name string) iter.Seq2[Entry, error]
 		if place < 0 || v.Places[place].Role != member.Gone {
 			return
 		}
-		tenant, broken := &v.Places[place], false
-		err := n.inner.Orphans(member.ID(place), tenant.Identity, tenant.Base, func(b protocol.Batch) bool {
+		broken := false
+		err := n.inner.Orphans(v, member.ID(place), func(b protocol.Batch) bool {
 			if ctx.Err() != nil {
 				return false
 			}
@@ -178,10 +186,10 @@ func (n *Node) Orphans(ctx context.Context, name string) iter.Seq2[Entry, error]
 // changeOf returns the change of a view that is meant, and reports whether it is
 // in force already.
 func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bool, err error) {
-	name := c.Evict + c.Leave + c.Move
+	name := c.Evict + c.Leave + c.Move + c.Return
 	switch {
-	case name == "" || name != c.Evict && name != c.Leave && name != c.Move:
-		return change, false, errors.New("name one member, to evict, to leave or to move")
+	case name == "" || name != c.Evict && name != c.Leave && name != c.Move && name != c.Return:
+		return change, false, errors.New("name one member, to evict, to leave, to move or to return")
 	case (c.Move != "") != (c.Address != ""):
 		return change, false, errors.New("a member moves to an address, and for nothing else there is one")
 	case v == nil:
@@ -194,6 +202,8 @@ func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bo
 	}
 	switch place := n.placeNamed(v, name); {
 	case place < 0:
+	case c.Return != "":
+		return n.returnOf(v, place, name)
 	case v.Places[place].Role == member.Gone && c.Move != "":
 		return change, false, fmt.Errorf("%s does not belong to the cluster any more", name)
 	case v.Places[place].Role == member.Gone:
@@ -208,4 +218,20 @@ func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bo
 		return member.Change{Kind: member.Evict, Identity: v.Places[place].Identity}, false, nil
 	}
 	return change, false, fmt.Errorf("no member is called %q", name)
+}
+
+// returnOf returns the change that takes this member back, and reports whether it is
+// in force already.
+func (n *Node) returnOf(v *member.View, place int, name string) (change member.Change, done bool, err error) {
+	p := &v.Places[place]
+	change = member.Change{Kind: member.Rejoin, Identity: n.inner.Identity()}
+	switch {
+	case p.Role != member.Gone:
+		return change, true, nil
+	case member.ID(place) != n.self:
+		return change, false, fmt.Errorf("%s comes back when it is asked itself; this is %s", name, n.name)
+	case p.Identity != n.inner.Identity():
+		return change, false, fmt.Errorf("%s has not the data with which it was evicted, so it only reads", name)
+	}
+	return change, false, change.Check(v)
 }

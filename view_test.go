@@ -124,7 +124,51 @@ func TestTheOthersGoOnWithoutWhoIsEvicted(t *testing.T) {
 		if got := append(orphans(t, c.Node("a"), "c"), orphans(t, n, "a")...); len(got) > 0 {
 			t.Errorf("orphans that there are not: %q", got)
 		}
+		if _, err := c.Node("a").Change(t.Context(), chatterbox.Change{Return: "c"}); !errors.Is(err, chatterbox.ErrRefused) || !strings.Contains(err.Error(), "asked itself") {
+			t.Errorf("another one is asked: %v", err)
+		}
+		comesBack(t, c, []chatterbox.ID{alone})
 	})
+}
+
+// comesBack has c, which was evicted, come back: what it had accepted alone settles in
+// order, before anything that it takes now, everywhere at the same positions.
+func comesBack(t *testing.T, c *chatterboxtest.Cluster, alone []chatterbox.ID) {
+	t.Helper()
+	n := c.Node("c")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	view, err := n.Change(ctx, chatterbox.Change{Return: "c"})
+	if err != nil || view.Number != 3 || namesIn(view) != "a,b,c" || view.Quorum != 2 {
+		t.Fatalf("%+v, %v", view, err)
+	}
+	late := broadcast(t, n, "late")
+	if last := alone[len(alone)-1]; late.Seq != last.Seq+1 {
+		t.Errorf("%s follows %s", late, last)
+	}
+	before := chatterbox.Position(0)
+	for _, id := range append(slices.Clone(alone), late) {
+		at, err := n.Position(t.Context(), id)
+		if err != nil || at <= before {
+			t.Errorf("%s is at %d, after %d: %v", id, at, before, err)
+		}
+		for _, name := range []string{"a", "b"} {
+			if there, err := c.Node(name).Position(t.Context(), id); there != at || err != nil {
+				t.Errorf("%s is at %d, at %s at %d: %v", id, at, name, there, err)
+			}
+		}
+		before = at
+	}
+	c.Agree()
+	if s := n.Status(); s.Ready != nil || s.Members[2].Evicted {
+		t.Errorf("%+v", s)
+	}
+	if got := append(orphans(t, n, "c"), orphans(t, c.Node("a"), "c")...); len(got) > 0 {
+		t.Errorf("orphans %q", got)
+	}
+	if again, err := n.Change(t.Context(), chatterbox.Change{Return: "c"}); err != nil || again.Number != 3 {
+		t.Errorf("once more: %+v, %v", again, err)
+	}
 }
 
 func orphans(t *testing.T, at *chatterbox.Node, of string) (all []string) {
@@ -282,6 +326,7 @@ func TestAnEvictedMemberThatNoticedNothingLearnsOfIt(t *testing.T) {
 		if _, err := evict(t, c.Node("c"), "a"); !errors.Is(err, chatterbox.ErrRefused) {
 			t.Errorf("who was evicted evicts: %v", err)
 		}
+		comesBack(t, c, alone)
 	})
 }
 

@@ -15,11 +15,11 @@ import (
 // membersCommand shows who belongs to the cluster, and changes it.
 type membersCommand struct {
 	remote
-	Action cli.Choice  `arg:"" optional:"" oneof:"evict,leave,move,orphans" help:"evict: go on without a member. leave: the member at --http goes for good. move: a member has another address. orphans: print what is left of an evicted member's entries that will never settle."`
+	Action cli.Choice  `arg:"" optional:"" oneof:"evict,leave,move,return,orphans" help:"evict: go on without a member. return: the evicted member at --http comes back. leave: the member at --http goes for good. move: a member has another address. orphans: print what is left of an evicted member's entries that will never settle."`
 	Name   string      `arg:"" optional:"" help:"The member that it is about."`
 	To     string      `arg:"" optional:"" name:"address" help:"Where a member that moves is dialed, HOST:PORT."`
 	Wait   cli.Seconds `default:"30" help:"How long to wait for the decision. A bare number is seconds."`
-	Heard  bool        `name:"even-if-heard" help:"Evict a member although it is heard: it would only read from then on."`
+	Heard  bool        `name:"even-if-heard" help:"Evict a member although it is heard: while it runs it comes back."`
 	JSON   bool        `name:"json" help:"Print the member's answer as a JSON object instead; of orphans one a line."`
 }
 
@@ -27,7 +27,9 @@ type membersCommand struct {
 func (membersCommand) Help() string {
 	return `Without an action it shows who belongs to the cluster, and how many may fail. With one it asks the member at --http for a change and waits until that is decided: exit status 0; 2 if it is not decided after --wait, when it may still come; 3 if it is refused, with who is missing.
 
-evict goes on without a member that is gone for good: settling goes on at once. What it had accepted and no other member holds will never settle. Started again it reads, and does not write, until the cluster begins anew; so a member that is heard is not evicted without --even-if-heard. It takes a quorum of all members, the evicted one included: 2 of 3, 3 of 5.
+evict goes on without a member that is gone for good: settling goes on at once. What it had accepted and no other member holds does not settle before it comes back. A member that is heard is not evicted without --even-if-heard, for it would come back at once. It takes a quorum of all members, the evicted one included: 2 of 3, 3 of 5.
+
+return is asked of the evicted member itself, which needs the folder that it had: a member that serves asks by itself, at a start or when it learns that it was evicted. What it had accepted alone settles then, once, before anything new.
 
 leave is asked of the member itself: it takes no more entries, waits until what it accepted has settled, has the others go on without it, and ends. Nothing is lost.
 
@@ -143,7 +145,7 @@ func (c *membersCommand) spare(ctx context.Context, of *client.Client) error {
 	}
 	for i := range members.Members {
 		if m := &members.Members[i]; m.Name == c.Name && m.Trouble == "" && m.Heard != nil && *m.Heard < heardFor.Seconds() {
-			return fmt.Errorf("refused: %s is heard, and would only read from then on: have it leave instead (chatterbox members leave %[1]s --http, at its address), or say --even-if-heard", c.Name)
+			return fmt.Errorf("refused: %s is heard, and would come back at once: have it leave instead (chatterbox members leave %[1]s --http, at its address), or say --even-if-heard", c.Name)
 		}
 	}
 	return nil
@@ -173,8 +175,8 @@ const (
 func (c *membersCommand) isDone(members *serve.Membership) bool {
 	for i := range members.Members {
 		if m := &members.Members[i]; m.Name == c.Name {
-			return c.Action.Value == "move" && m.Address == c.To
+			return c.Action.Value == "return" || c.Action.Value == "move" && m.Address == c.To
 		}
 	}
-	return c.Action.Value != "move"
+	return c.Action.Value != "move" && c.Action.Value != "return"
 }

@@ -33,7 +33,7 @@ type serveCommand struct {
 	RetainFor   cli.Seconds        `default:"0" help:"How long settled entries can be read again; 0 is no limit. A bare number is seconds."`
 	Memory      cli.Whole          `name:"memory-max" default:"192" min:"8" max:"65536" help:"MiB of entries in memory. What peers lack beyond it is on disk; without a folder writing waits then."`
 	Disk        cli.Whole          `name:"disk-max" default:"0" max:"1073741824" help:"MiB that the folder may have, at least 16; then writing waits. 0 is no limit but the disk's."`
-	EvictAfter  cli.SecondsOrNever `default:"never" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does: 10s, or never, which is the default as long as who was evicted only reads afterwards. The same at all members."`
+	EvictAfter  cli.SecondsOrNever `default:"never" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does: 10s, or never, which is the default. Who was evicted so comes back by itself. The same at all members."`
 	cli.LogFlags
 
 	tokens *serve.Tokens
@@ -124,6 +124,7 @@ func (c *serveCommand) Run(console *cli.Console) error {
 	console.Notef("ready")
 	c.notify(log, "READY=1")
 	go serve.Watch(ctx, n, serve.Logged(log))
+	go serve.Return(ctx, n, namesOf(c.members)[c.self], log)
 	select {
 	case <-ctx.Done():
 	case <-n.Done():

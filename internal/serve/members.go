@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"chatterbox"
@@ -52,7 +53,7 @@ func (s *Server) members(w http.ResponseWriter, _ *http.Request) {
 
 // ChangeRequest is the body of POST /v1/members.
 type ChangeRequest struct {
-	Action  string `json:"action"`            // "evict", "move", or "leave", which is asked of the member itself
+	Action  string `json:"action"`            // "evict", "move", or "leave" or "return", which are asked of the member itself
 	Name    string `json:"name"`              // of whom it is about
 	Address string `json:"address,omitempty"` // where it has moved to
 }
@@ -62,6 +63,8 @@ func (r *ChangeRequest) change() chatterbox.Change {
 	switch r.Action {
 	case "leave":
 		return chatterbox.Change{Leave: r.Name}
+	case "return":
+		return chatterbox.Change{Return: r.Name}
 	case "move":
 		return chatterbox.Change{Move: r.Name, Address: r.Address}
 	}
@@ -130,8 +133,8 @@ func readChange(r *http.Request) (ChangeRequest, error) {
 		return request, fmt.Errorf("write the change as {\"action\":\"evict\",\"name\":\"c\"}: %w", err)
 	}
 	switch {
-	case request.Action != "evict" && request.Action != "leave" && request.Action != "move":
-		return request, fmt.Errorf("action %q: evict, leave and move are what there is", request.Action)
+	case !slices.Contains([]string{"evict", "leave", "move", "return"}, request.Action):
+		return request, fmt.Errorf("action %q: evict, leave, move and return are what there is", request.Action)
 	case request.Name == "":
 		return request, errors.New("name the member")
 	}

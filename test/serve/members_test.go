@@ -37,8 +37,10 @@ func written(t *testing.T) (h *house, stop func()) {
 // TestAMemberThatIsGoneForGoodIsEvicted kills one of three for good while
 // clients write. Settling waits for it, and each way to ask says what ends that;
 // then the others go on without it, and nothing that they accepted is lost. One of
-// them is killed afterwards and comes back. At last the evicted one is started
-// again, with its folder and then without: it reads the same log and takes nothing.
+// them is killed afterwards and comes back. Then the evicted one is started again with
+// its folder: it is a member again by itself, and what it alone had accepted settles,
+// once. At last it is evicted again, and started without its folder: it reads the same
+// log and takes nothing.
 func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
 	h, stop := written(t)
 	defer stop()
@@ -52,12 +54,11 @@ func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
 	h.until("the other one is back", func() bool { return h.ready(1) })
 	stop()
 	h.refuseChanges()
-	h.bringBack("with its folder")
-	orphans, status := h.members(2, "orphans", "c")
-	_, log := h.get(0, "/v1/entries")
-	alone := h.judgeOrphans(log, func(key, id string) bool { return strings.Contains(orphans, "-\t"+id+"\t"+key+"\n") })
-	t.Logf("%d entries that c accepted are orphans; exit status %d", alone, status)
+	h.comeBack()
 	h.kill(2)
+	if text, status := h.members(0, "evict", "c", "--even-if-heard"); status != 0 || !strings.Contains(text, "view 4: 2 members") {
+		t.Errorf("exit status %d: %s", status, text)
+	}
 	if err := os.RemoveAll(h.places[2].data); err != nil {
 		t.Fatal(err)
 	}
@@ -145,28 +146,6 @@ func TestAMovedMemberIsDialedWhereItIs(t *testing.T) {
 	}
 }
 
-// judgeOrphans demands that each entry that was accepted is in a log, or among c's
-// orphans, and not both. It returns how many of c's are orphans, and forgets that
-// they were accepted, for they are in nobody's order.
-func (h *house) judgeOrphans(log string, isOrphan func(key, id string) bool) (orphans int) {
-	h.t.Helper()
-	placed := map[string]bool{}
-	for _, e := range entriesOf(log) {
-		placed[e.id()] = true
-	}
-	for key, id := range h.accepted {
-		orphan := isOrphan(key, id)
-		if orphan {
-			orphans++
-			delete(h.accepted, key)
-		}
-		if placed[id] == orphan {
-			h.t.Errorf("%s is in the order: %t, and among the orphans: %t", id, placed[id], orphan)
-		}
-	}
-	return orphans
-}
-
 // evictTheDead kills c, has the others say what ends the wait, and does that.
 func (h *house) evictTheDead() {
 	h.t.Helper()
@@ -200,6 +179,37 @@ func (h *house) refuseChanges() {
 	h.until("b is silent", func() bool { _, text := h.get(0, "/readyz"); return strings.Contains(text, "b not heard") })
 	refused("b", "not heard: b")
 	h.start(1)
+}
+
+// comeBack starts c again with its folder: it is a member again by itself, and takes
+// entries; all that anybody had accepted settles, each once.
+func (h *house) comeBack() {
+	h.t.Helper()
+	began := time.Now()
+	h.start(2)
+	h.until("c is a member again", func() bool { return h.goesBy(2, 3) && h.ready(0) && h.ready(1) && h.ready(2) })
+	h.t.Logf("c is back after %v", time.Since(began))
+	text, status := h.members(2)
+	if status != 0 || !strings.Contains(text, "view 3: 3 members") {
+		h.t.Errorf("exit status %d: %s", status, text)
+	}
+	if text, status := h.members(2, "return", "c"); status != 0 {
+		h.t.Errorf("it is back already, and asking is refused: exit status %d: %s", status, text)
+	}
+	for i := range members {
+		h.write(h.t.Context(), i, fmt.Sprint("after it came back, at ", i))
+	}
+	h.until("all has settled", func() bool {
+		return h.settled(0) >= len(h.accepted) && h.settled(0) == h.settled(1) && h.settled(0) == h.settled(2)
+	})
+	_, log := h.get(0, "/v1/entries")
+	h.judge(h.t, entriesOf(log))
+}
+
+// goesBy reports whether a member goes by the view of a number.
+func (h *house) goesBy(at, view int) bool {
+	_, text := h.get(at, "/v1/members")
+	return strings.Contains(text, fmt.Sprintf(`"view":%d,`, view))
 }
 
 // bringBack starts c again: it reads what settles from then on, and takes nothing.

@@ -24,10 +24,11 @@ type ChangeKind uint8
 
 // The kinds of changes.
 const (
-	Renew ChangeKind = iota + 1 // the same members: ends a change that cannot be completed
-	Evict                       // a member goes
-	Admit                       // somebody becomes a member
-	Move                        // a member has another address
+	Renew  ChangeKind = iota + 1 // the same members: ends a change that cannot be completed
+	Evict                        // a member goes
+	Admit                        // somebody becomes a member
+	Move                         // a member has another address
+	Rejoin                       // who was let go is a member again, at its place
 )
 
 // Done reports whether a view is as the change wants it. Renew is never done.
@@ -36,7 +37,7 @@ func (c *Change) Done(v *View) bool {
 	switch c.Kind {
 	case Evict:
 		return !member
-	case Admit:
+	case Admit, Rejoin:
 		return member
 	case Move:
 		return member && v.Places[place].Address == c.Address
@@ -52,6 +53,8 @@ func (c *Change) Check(v *View) error {
 		return nil
 	case c.Kind == Admit:
 		return c.checkAdmit(v)
+	case c.Kind == Rejoin:
+		return c.checkRejoin(v)
 	case c.Kind != Evict && c.Kind != Move:
 		return fmt.Errorf("there is no change of kind %d", c.Kind)
 	case !isMember:
@@ -81,6 +84,41 @@ func (c *Change) checkAdmit(v *View) error {
 		return fmt.Errorf("the name %q is that of %s, which is a member: let it go first", c.Name, v.Places[place].Identity)
 	}
 	return c.checkAddress(v)
+}
+
+// checkRejoin returns why who was let go cannot come back.
+func (c *Change) checkRejoin(v *View) error {
+	if v.Has(c.Identity) {
+		return fmt.Errorf("%s is a member already", c.Identity)
+	}
+	place, was := v.goneAt(c.Identity)
+	if !was {
+		return fmt.Errorf("%s has no place to come back to", c.Identity)
+	}
+	p := &v.Places[place]
+	if _, taken := v.Named(p.Name); taken {
+		return fmt.Errorf("the name %q is that of another member by now", p.Name)
+	}
+	if len(p.Returns) == ReturnsMax {
+		return fmt.Errorf("%s has come back %d times, and cannot once more", p.Name, ReturnsMax)
+	}
+	return (&Change{Identity: c.Identity, Address: p.Address}).checkAddress(v)
+}
+
+// goneAt returns the place of who was let go.
+func (v *View) goneAt(identity Identity) (ID, bool) {
+	i := slices.IndexFunc(v.Places, func(p Place) bool { return p.Role == Gone && p.Identity == identity })
+	return ID(max(i, 0)), i >= 0
+}
+
+// Came returns who counts in a view and did not in the one before.
+func (v *View) Came() (identities []Identity) {
+	for i := range v.Places {
+		if p := &v.Places[i]; p.Role == Writer && p.Since == v.Number && v.Number > 1 {
+			identities = append(identities, p.Identity)
+		}
+	}
+	return identities
 }
 
 func (c *Change) checkAddress(v *View) error {
@@ -124,6 +162,9 @@ func (v *View) Successor(c Change, g Grounds) (*View, error) {
 		next.strike(next.Places[place].Name, c.Strikes)
 	case Move:
 		next.Places[place].Address = c.Address
+	case Rejoin:
+		back, _ := v.goneAt(c.Identity)
+		next.Places[back].comeBack(next)
 	case Admit:
 		if err := next.seat(c, g.Free); err != nil {
 			return nil, err
@@ -131,6 +172,12 @@ func (v *View) Successor(c Change, g Grounds) (*View, error) {
 	}
 	next.Lineage = next.hash(v.Lineage)
 	return next, nil
+}
+
+// comeBack makes the tenant of a place, which was let go, a member again.
+func (p *Place) comeBack(v *View) {
+	p.Role, p.Since, p.Start = Writer, v.Number, v.Clock
+	p.Returns = append(slices.Clip(p.Returns), Return{Since: v.Number, Cut: p.Base, Start: v.Clock})
 }
 
 // seat assigns a newcomer a place: that of somebody who is gone and of whom
@@ -191,7 +238,7 @@ func (v *View) CheckStep(older *View) error {
 	}
 	stayed := 0
 	for i := range older.Places {
-		if v.Places[i].Role == Writer && older.Places[i].Identity == v.Places[i].Identity {
+		if v.Places[i].Role == Writer && older.Places[i].Role == Writer && older.Places[i].Identity == v.Places[i].Identity {
 			stayed++
 		}
 		if err := v.checkTenant(ID(i), &older.Places[i]); err != nil {
@@ -210,12 +257,18 @@ func (v *View) checkTenant(place ID, before *Place) error {
 	cut, cutNow := v.Cut(before.Identity)
 	switch {
 	case now.Identity == before.Identity && now.Since == before.Since && now.Start == before.Start:
-		if before.Role == Gone && (now.Role != Gone || now.Base != before.Base) || now.Base < before.Base {
+		if before.Role == Gone && (now.Role != Gone || now.Base != before.Base) || now.Base < before.Base || !slices.Equal(now.Returns, before.Returns) {
 			return fmt.Errorf("place %d has other entries of %s than before", place, before.Identity)
+		}
+	case now.Identity == before.Identity:
+		back := *before
+		back.comeBack(v)
+		if before.Role != Gone || now.Role != Writer || now.Base != before.Base || now.Since != back.Since || now.Start != back.Start || !slices.Equal(now.Returns, back.Returns) {
+			return fmt.Errorf("%s did not come back to place %d as it must", before.Identity, place)
 		}
 	case before.Role != Gone:
 		return fmt.Errorf("place %d is given away although %s is a member", place, before.Identity)
-	case now.Since != v.Number, cutNow && cut != before.Base:
+	case now.Since != v.Number, len(now.Returns) > 0, cutNow && cut != before.Base:
 		return fmt.Errorf("place %d was not given away as it must be", place)
 	}
 	return nil
@@ -249,6 +302,8 @@ func (v *View) checkPlaces() error {
 			return fmt.Errorf("place %d: came in view %d at time %d, which is later than now", i, p.Since, uint64(p.Start))
 		case p.Role == Writer && names[p.Name]:
 			return fmt.Errorf("place %d: the name %q is that of another member", i, p.Name)
+		case !p.returnsFit():
+			return fmt.Errorf("place %d: its tenant cannot have come back like this", i)
 		case len(p.Name) > nameBytesMax || len(p.Address) > nameBytesMax:
 			return fmt.Errorf("place %d: name and address have at most %d bytes", i, nameBytesMax)
 		}
@@ -264,6 +319,19 @@ func (v *View) checkPlaces() error {
 		identities[g.Identity] = true
 	}
 	return nil
+}
+
+// returnsFit reports whether the returns of a tenant can be true.
+func (p *Place) returnsFit() bool {
+	before := Return{}
+	for _, r := range p.Returns {
+		if r.Since <= before.Since || r.Cut < before.Cut || r.Start < before.Start || r.Cut > p.Base {
+			return false
+		}
+		before = r
+	}
+	n := len(p.Returns)
+	return n <= ReturnsMax && (n == 0 || before.Since == p.Since && before.Start == p.Start && before.Since > 1)
 }
 
 func (v *View) checkRoots() error {

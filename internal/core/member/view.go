@@ -1,6 +1,7 @@
 package member
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -33,12 +34,25 @@ type Place struct {
 	Name     string
 	Address  string // host:port
 	Role     Role
-	Start    clock.Time // all entries of the tenant are later
+	Start    clock.Time // all entries that the tenant wrote since it came are later
 	// Base is how many entries of the tenant were agreed on when the view was
 	// decided, and are held by who accepted it. Of who is gone it is the cut:
 	// what lies beyond is in nobody's order.
 	Base uint64
+	// Returns says how its tenant came back each time after it was let go, oldest
+	// first: it goes on with the same stream where that was cut.
+	Returns []Return
 }
+
+// Return is how a tenant came back to its place.
+type Return struct {
+	Since uint64     // the number of the view in which it did
+	Cut   uint64     // entries that it had in the order until then
+	Start clock.Time // all later entries of the stream are later than that
+}
+
+// ReturnsMax is how often the tenant of a place can come back.
+const ReturnsMax = 1000
 
 // Role says what the tenant of a place does.
 type Role uint8
@@ -142,17 +156,77 @@ func (v *View) Cut(identity Identity) (cut uint64, ok bool) {
 	return 0, false
 }
 
+// Pen returns the identity that stands on what the tenant of a place writes now:
+// its own one, and after each return another one, which follows from the view. So
+// what it wrote beyond a cut is never taken for what stands there now.
+func (p *Place) Pen() Identity { return p.PenAfter(len(p.Returns)) }
+
+// PenAfter returns that of the time after so many of the returns.
+func (p *Place) PenAfter(returns int) Identity {
+	if returns == 0 {
+		return p.Identity
+	}
+	b := binary.LittleEndian.AppendUint64(nil, uint64(p.Identity))
+	return Identity(hashOf(binary.LittleEndian.AppendUint64(b, p.Returns[returns-1].Since)))
+}
+
+// Span returns which entries of the stream of a place stand under an identity: those
+// after from, up to to. Both are equal if there are none.
+func (v *View) Span(place ID, identity Identity) (from, to uint64) {
+	if int(place) >= len(v.Places) {
+		return 0, 0
+	}
+	p := &v.Places[place]
+	for returns := len(p.Returns); returns >= 0; returns-- {
+		if p.PenAfter(returns) != identity {
+			continue
+		}
+		if returns > 0 {
+			from = p.Returns[returns-1].Cut
+		}
+		switch {
+		case returns < len(p.Returns):
+			return from, p.Returns[returns].Cut
+		case p.Role == Gone:
+			return from, p.Base
+		}
+		return from, math.MaxUint64
+	}
+	return 0, 0
+}
+
 // Reach returns up to which entry what an identity wrote at a place is in the stream
 // of the place: all of it if it counts there, up to its cut if it was let go, nothing
 // if another one has the place.
 func (v *View) Reach(place ID, identity Identity) uint64 {
-	switch {
-	case int(place) >= len(v.Places) || v.Places[place].Identity != identity:
-		return 0
-	case v.Places[place].Role == Gone:
-		return v.Places[place].Base
+	_, to := v.Span(place, identity)
+	return to
+}
+
+// IsOf reports whether an identity is, or was, that of what the tenant of a place
+// writes.
+func (v *View) IsOf(place ID, identity Identity) bool {
+	if int(place) >= len(v.Places) {
+		return false
 	}
-	return math.MaxUint64
+	p := &v.Places[place]
+	for returns := range len(p.Returns) + 1 {
+		if p.PenAfter(returns) == identity {
+			return true
+		}
+	}
+	return false
+}
+
+// ReturnAfter returns the first return of the tenant of a place after a view, nil
+// if there was none.
+func (p *Place) ReturnAfter(number uint64) *Return {
+	for i := range p.Returns {
+		if p.Returns[i].Since > number {
+			return &p.Returns[i]
+		}
+	}
+	return nil
 }
 
 // Retired returns how many entries are in the order whose streams have no place

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestQuorumAndHoldersAlwaysMeet(t *testing.T) {
 func walk(t *rapid.T, step func(before, after *member.View, c member.Change)) {
 	v, newcomer := founders(rapid.IntRange(1, 5).Draw(t, "founders")), member.Identity(100)
 	for range rapid.IntRange(1, 20).Draw(t, "steps") {
-		c := member.Change{Kind: member.ChangeKind(rapid.IntRange(1, 4).Draw(t, "kind"))}
+		c := member.Change{Kind: member.ChangeKind(rapid.IntRange(1, 5).Draw(t, "kind"))}
 		if c.Kind == member.Admit {
 			newcomer++
 			c.Identity, c.Name, c.Address = newcomer, fmt.Sprint("n", newcomer), fmt.Sprint("host:", newcomer)
@@ -94,16 +95,45 @@ func TestEachChangeMakesASoundStep(t *testing.T) {
 			for i := range before.Places {
 				gone := before.Places[i].Identity
 				cut, was := before.Cut(gone)
-				if now, is := after.Cut(gone); was && (!is || now != cut) {
+				back := after.Has(gone) && !before.Has(gone)
+				if now, is := after.Cut(gone); was && !back && (!is || now != cut) {
 					t.Fatalf("%s was cut at %d, now %v at %d", gone, cut, is, now)
 				}
-				reach, now := after.Reach(member.ID(i), gone), after.Places[i]
+				if back {
+					judgeReturn(t, before, after, member.ID(i))
+				}
+				pen, now := gone, after.Places[i]
+				if now.Identity == gone {
+					pen = now.Pen()
+				}
+				reach := after.Reach(member.ID(i), pen)
 				if cut, is := after.Cut(gone); now.Identity == gone && reach != cut && (is || reach != math.MaxUint64) || now.Identity != gone && reach != 0 {
 					t.Fatalf("the stream of place %d has entries of %s up to %d in %+v", i, gone, reach, after)
 				}
 			}
 		})
 	})
+}
+
+// judgeReturn: the stream goes on where it was cut, under another identity, and what
+// stood under the one before reaches as far as it did.
+func judgeReturn(t *rapid.T, before, after *member.View, place member.ID) {
+	was, is := &before.Places[place], &after.Places[place]
+	if !slices.Equal(after.Came(), []member.Identity{is.Identity}) || len(before.Came()) > 1 {
+		t.Fatalf("who came is %v, not %s", after.Came(), is.Identity)
+	}
+	if is.Pen() == was.Pen() || !after.IsOf(place, was.Pen()) || !after.IsOf(place, is.Pen()) || before.IsOf(place, is.Pen()) {
+		t.Fatalf("%s writes as %s after it wrote as %s", is.Identity, is.Pen(), was.Pen())
+	}
+	if back := is.ReturnAfter(before.Number); back == nil || back.Cut != was.Base || back.Start != after.Clock || is.ReturnAfter(after.Number) != nil {
+		t.Fatalf("%s comes back as %+v", is.Identity, is)
+	}
+	before0, cut0 := before.Span(place, was.Pen())
+	from, cut := after.Span(place, was.Pen())
+	begin, end := after.Span(place, is.Pen())
+	if from != before0 || cut != cut0 || cut != was.Base || begin != cut || end != math.MaxUint64 {
+		t.Fatalf("the stream of place %d has %d to %d, then %d to %d; it was cut after %d", place, from, cut, begin, end, was.Base)
+	}
 }
 
 // end returns how many entries are certainly in the order.

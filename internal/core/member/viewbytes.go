@@ -48,11 +48,16 @@ func (v *View) appendBody(p []byte) []byte {
 	for i := range v.Places {
 		place := &v.Places[i]
 		p = binary.LittleEndian.AppendUint64(p, uint64(place.Identity))
-		p = append(p, byte(place.Role))
+		role := byte(place.Role)
+		if len(place.Returns) > 0 {
+			role |= hasReturned
+		}
+		p = append(p, role)
 		p = binary.AppendUvarint(p, place.Since)
 		p = binary.AppendUvarint(p, uint64(place.Start))
 		p = binary.AppendUvarint(p, place.Base)
 		p = appendText(appendText(p, place.Name), place.Address)
+		p = appendReturns(p, place.Returns)
 	}
 	p = binary.AppendUvarint(p, v.Buried)
 	p = binary.AppendUvarint(p, uint64(len(v.Graves)))
@@ -63,6 +68,21 @@ func (v *View) appendBody(p []byte) []byte {
 	p = binary.AppendUvarint(p, uint64(len(v.Strikes)))
 	for _, s := range v.Strikes {
 		p = binary.AppendUvarint(appendText(p, s.Name), s.Count)
+	}
+	return p
+}
+
+// hasReturned is the bit of a role that says that returns follow the place.
+const hasReturned = 0x80
+
+// appendReturns appends how a tenant came back, if it did.
+func appendReturns(p []byte, returns []Return) []byte {
+	if len(returns) == 0 {
+		return p
+	}
+	p = binary.AppendUvarint(p, uint64(len(returns)))
+	for _, r := range returns {
+		p = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(p, r.Since), r.Cut), uint64(r.Start))
 	}
 	return p
 }
@@ -88,6 +108,12 @@ func DecodeView(p []byte) (v *View, rest []byte, err error) {
 	for range r.count(CountMax, 14) {
 		place := Place{Identity: Identity(r.fixed()), Role: Role(r.octet()), Since: r.number(), Start: clock.Time(r.number()), Base: r.number()}
 		place.Name, place.Address = r.text(), r.text()
+		if place.Role&hasReturned != 0 {
+			place.Role &^= hasReturned
+			for range r.count(ReturnsMax, 3) {
+				place.Returns = append(place.Returns, Return{Since: r.number(), Cut: r.number(), Start: clock.Time(r.number())})
+			}
+		}
 		v.Places = append(v.Places, place)
 	}
 	v.Buried = r.number()

@@ -59,7 +59,7 @@ func (f Finding) Text(name func(member.ID) string) string {
 			"start those that still have their data folders with them, or stop all members and start the cluster anew"
 	case LetGo:
 		return who + " was let go by the other members while it was away: what they had of it by then is in the order, what it wrote beyond that is in nobody's; " +
-			"it reads on, and writes nothing"
+			"it reads on, and writes that and more once it has come back"
 	}
 	return fmt.Sprintf("finding %d about %s", f.Kind, who)
 }

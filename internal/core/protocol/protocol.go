@@ -43,7 +43,7 @@ type Kind uint8
 
 // The kinds of events, with the fields of Event that each one uses besides Now.
 const (
-	Submit  Kind = iota + 1 // Batch: own payloads that want a place in the log
+	Submit  Kind = iota + 1 // Batch: own payloads that want a place in the log; with a Seq they are written again
 	Receive                 // Message: a peer's message arrived
 	Flush                   // all that waited was stepped: send what is ready
 	Tick                    // a tick passed; Flush follows
@@ -83,7 +83,7 @@ type Effects struct {
 	Stop    bool           // the data is old (ErrOldData): after all that, this member takes no part any more
 	More    bool           // then flush again soon: not all that can be delivered was
 	Refused error          // the change that was asked for cannot be made: why, for people
-	Orphans []Batch        // own batches that no other member is to have: the next life's first ones, in order
+	Orphans []Batch        // own batches that are to be submitted again before anything new, each under its number, in this order
 }
 
 // Recovered is what a journal kept of an earlier life.
@@ -151,6 +151,7 @@ type Status struct {
 	Parked   int            // bytes of batches that only the journal has
 	View     *member.View   // that counts; nil: not all members agreed on the first one yet
 	Views    []uint64       // the number of the view by which each member was last heard to go; 0: not known
+	Orphans  uint64         // own entries that are still to be written again
 	Wedged   bool           // it waits for the next view: nothing that it says settles anything
 	Findings Findings       // what people must see to
 	Tally

@@ -15,12 +15,14 @@ type history struct {
 	header  trace.Header
 	members []witness
 	streams []stream
-	counted []member.Identity // of each place the life whose entries were delivered; 0: none yet
-	former  []member.Identity // the same of the cluster that all forgot
-	anew    int               // how often all forgot, and the cluster began anew
-	order   []placed          // the batches delivered at the foremost member, from 0
-	views   map[uint64]uint64 // lineages by number
-	ends    []uint64          // of each stream how many entries it has, if who wrote it was let go; else as many as there can be
+	counted []member.Identity                   // of each place the life whose entries were delivered; 0: none yet
+	former  []member.Identity                   // the same of the cluster that all forgot
+	anew    int                                 // how often all forgot, and the cluster began anew
+	order   []placed                            // the batches delivered at the foremost member, from 0
+	views   map[uint64]uint64                   // lineages by number
+	ends    []uint64                            // of each stream how many entries it has, if who wrote it was let go; else as many as there can be
+	endsAt  []uint64                            // in the view of which number
+	roots   map[member.Identity]member.Identity // of the identities under which who came back writes: its own one
 
 	healedAt time.Duration // the last time that something was disturbed or healed
 	ended    bool          // the send phase is over
@@ -42,6 +44,10 @@ type witness struct {
 	held      []uint64          // entries of each stream held by the life with this data
 	covered   []uint64          // of them, those that a snapshot stands for
 	ever      []uint64          // the most of each stream that any life held
+	kept      []uint64          // the same, as far as the stream was not cut before that by now
+	told      uint64            // the number of the view that the life with this data told last
+	before    uint64            // the same of the one before
+	returns   []int             // how often the writer of each stream had come back by then
 	past      []pastLife        // whose data was lost
 	last      []clock.Time      // time of the last batch held of each stream
 	published clock.Vector      // the largest marks that messages said in this life with its data
@@ -68,6 +74,7 @@ type stream struct {
 	batches  []batch
 	identity member.Identity
 	older    []stream // of lives whose data was lost
+	cuts     []cutOff // when it came back after it was let go
 }
 
 // batch is one batch as its origin appended it.
@@ -77,6 +84,7 @@ type batch struct {
 	bytes      uint64
 	hash       uint64
 	at         time.Duration
+	pen        member.Identity // under which it was written
 }
 
 // placed is a batch with its place in the order.
@@ -91,10 +99,10 @@ func (b *batch) end() uint64 { return b.seq + b.count }
 
 func (h *history) reset(header trace.Header) {
 	n := len(header.Members)
-	*h = history{views: map[uint64]uint64{}, ends: slices.Repeat([]uint64{endless}, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
+	*h = history{views: map[uint64]uint64{}, roots: map[member.Identity]member.Identity{}, endsAt: make([]uint64, n), ends: slices.Repeat([]uint64{endless}, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
 	for i := range h.members {
 		h.members[i] = witness{
-			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
+			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), kept: make([]uint64, n), returns: make([]int, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
 			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
 		}
 	}
@@ -133,10 +141,16 @@ func (h *history) note(e *trace.Event) {
 		m.sample = *e
 	case trace.Install:
 		h.views[e.Number] = e.Hash
-		m.view, m.size = e.Number, int(e.Count)
+		m.view, m.size, m.gone = e.Number, int(e.Count), nil
+		m.before, m.told = m.told, e.Number
+		clear(m.returns)
 	case trace.Ends:
-		h.ends[e.Stream] = e.Have
+		if m.view >= h.endsAt[e.Stream] {
+			h.ends[e.Stream], h.endsAt[e.Stream] = e.Have, m.view
+		}
 		m.end(e.Stream, e.Have)
+	case trace.Opens:
+		h.noteOpens(m, e)
 	case trace.Believe:
 		if e.Peer == e.Member && e.Have < m.held[e.Stream] {
 			m.discard(e.Stream, e.Have)
@@ -226,6 +240,7 @@ func (m *witness) start(e *trace.Event) {
 	if m.identity != e.Identity {
 		m.identities++
 		clear(m.published)
+		m.told, m.before = 0, 0
 	}
 	m.identity = e.Identity
 	clear(m.held)
@@ -250,6 +265,7 @@ func (m *witness) regain(e *trace.Event) {
 	m.covered[e.Stream] = e.Have
 	m.held[e.Stream] = max(m.held[e.Stream], e.Have)
 	m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
+	m.kept[e.Stream] = max(m.kept[e.Stream], e.Have)
 	m.last[e.Stream] = max(m.last[e.Stream], e.Promise)
 	m.latest = max(m.latest, e.Promise)
 }
@@ -270,6 +286,7 @@ const endless = ^uint64(0)
 func (m *witness) end(stream member.ID, have uint64) {
 	m.gone.Add(stream)
 	m.held[stream] = min(m.held[stream], have)
+	m.kept[stream] = min(m.kept[stream], have)
 	m.published[stream].Have = min(m.published[stream].Have, have)
 }
 
@@ -286,31 +303,32 @@ func (m *witness) discard(stream member.ID, have uint64) {
 // earlier run, where there was one: this trace does not show it.
 func (h *history) adopt(e *trace.Event) {
 	if h.header.Earlier && h.members[e.Member].opening && e.Stream != e.Member {
-		h.streams[e.Stream].add(e)
+		h.streams[e.Stream].add(e, h.root(e.Identity))
 	}
 }
 
 // rebind forgets a stream whose entries turn out to be of another life of its
 // origin than the one that counts, or that begins anew before anything settled.
 func (h *history) rebind(e *trace.Event) {
-	m := &h.members[e.Member]
+	m, writer := &h.members[e.Member], h.root(e.Identity)
 	before := m.writers[e.Stream]
-	m.writers[e.Stream] = e.Identity
-	early := m.position == 0 && (e.Stream != e.Member || e.Identity != m.identity)
+	m.writers[e.Stream] = writer
+	early := m.position == 0 && (e.Stream != e.Member || writer != m.identity)
 	switch {
-	case before != 0 && before != e.Identity, early && e.Seq == 1 && m.held[e.Stream] > 0:
+	case before != 0 && before != writer, early && e.Seq == 1 && m.held[e.Stream] > 0:
 		m.discard(e.Stream, m.covered[e.Stream])
-		m.writers[e.Stream] = e.Identity
+		m.writers[e.Stream] = writer
 	case early && before == 0 && h.members[e.Stream].identities > 1:
 		m.published[e.Stream] = clock.Mark{} // that was about another life
 	}
 }
 
 func (h *history) noteAppend(m *witness, e *trace.Event) {
-	if e.Stream == e.Member && e.Identity == m.identity {
-		h.streams[e.Stream].add(e)
+	if e.Stream == e.Member && h.root(e.Identity) == m.identity {
+		h.streams[e.Stream].add(e, m.identity)
 	}
 	last := e.Seq + e.Count - 1
+	m.kept[e.Stream] = max(m.kept[e.Stream], last)
 	m.held[e.Stream] = max(m.held[e.Stream], last)
 	m.ever[e.Stream] = max(m.ever[e.Stream], last)
 	m.last[e.Stream] = max(m.last[e.Stream], e.Time)
@@ -319,25 +337,25 @@ func (h *history) noteAppend(m *witness, e *trace.Event) {
 
 // add takes what the origin appended, and passes over what a restart appends
 // once more.
-func (s *stream) add(e *trace.Event) {
-	if s.identity != e.Identity {
-		if len(s.batches) > 0 {
-			s.older = append(s.older, stream{batches: s.batches, identity: s.identity})
+func (s *stream) add(e *trace.Event, writer member.Identity) {
+	if s.identity != writer {
+		if len(s.batches)+len(s.cuts) > 0 {
+			s.older = append(s.older, stream{batches: s.batches, identity: s.identity, cuts: s.cuts})
 		}
-		s.identity, s.batches = e.Identity, nil
+		s.identity, s.batches, s.cuts = writer, nil, nil
 	}
 	if e.Seq <= s.length() {
 		return
 	}
-	s.batches = append(s.batches, batch{seq: e.Seq, count: e.Count, time: e.Time, bytes: e.Bytes, hash: e.Hash, at: e.At})
+	s.batches = append(s.batches, batch{seq: e.Seq, count: e.Count, time: e.Time, bytes: e.Bytes, hash: e.Hash, at: e.At, pen: e.Identity})
 }
 
 func (h *history) noteDeliver(m *witness, e *trace.Event) {
-	h.counted[e.Stream] = e.Identity
+	h.counted[e.Stream] = h.root(e.Identity)
 	if m.place == len(h.order) {
 		h.order = append(h.order, placed{
 			stream: e.Stream, identity: e.Identity, position: e.Position,
-			batch: batch{seq: e.Seq, count: e.Count, time: e.Time, hash: e.Hash, at: e.At},
+			batch: batch{seq: e.Seq, count: e.Count, time: e.Time, hash: e.Hash, at: e.At, pen: e.Identity},
 		})
 	}
 	m.place++
@@ -367,7 +385,16 @@ func (s *stream) after(have uint64) int {
 func (h *history) heldBy(place int, stream member.ID) uint64 {
 	m := &h.members[place]
 	counts := h.counted[place]
-	if m.identities <= 1 || counts == 0 {
+	if m.identities <= 1 {
+		kept := m.kept[stream]
+		for i := range h.streams[stream].cuts {
+			if c := &h.streams[stream].cuts[i]; c.number > m.told { // what it holds beyond is what was written before
+				kept = min(kept, c.entries)
+			}
+		}
+		return kept
+	}
+	if counts == 0 {
 		return m.ever[stream]
 	}
 	for i := range m.past {
@@ -385,7 +412,7 @@ func (h *history) heldOf(m *witness, origin int) *stream {
 	s := &h.streams[origin]
 	for _, identity := range []member.Identity{m.writers[origin], h.counted[origin], h.former[origin]} {
 		if known := s.of(identity); known != nil && identity != 0 {
-			return known
+			return known.asKnownTo(m.told)
 		}
 	}
 	longest := s

@@ -34,8 +34,8 @@ func (h *history) noteOlder(e *trace.Event) {
 		m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
 	case trace.Append:
 		m.ever[e.Stream] = max(m.ever[e.Stream], e.Seq+e.Count-1)
-		if s := &h.streams[e.Stream]; e.Stream == e.Member && s.identity == e.Identity && e.Seq == s.length()+1 {
-			s.add(e)
+		if s := &h.streams[e.Stream]; e.Stream == e.Member && s.identity == h.root(e.Identity) && e.Seq == s.length()+1 {
+			s.add(e, s.identity)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func (c *court) followOld(e *trace.Event, life *old) {
 		*life = old{identity: e.Identity}
 	case e.Kind == trace.Recover && e.Stream == e.Member:
 		life.have = max(life.have, e.Have)
-	case e.Kind == trace.Append && e.Stream == e.Member && e.Identity == life.identity && life.heardBy.Len() == 0:
+	case e.Kind == trace.Append && e.Stream == e.Member && c.past.root(e.Identity) == life.identity && life.heardBy.Len() == 0:
 		life.have = max(life.have, e.Seq+e.Count-1)
 	case e.Kind == trace.Receive && life.metAt == 0 && life.heardBy.Has(e.Peer):
 		if peer := &c.past.members[e.Peer]; peer.writers[e.Member] == life.identity && peer.held[e.Member] > life.have {

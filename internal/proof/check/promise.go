@@ -137,7 +137,7 @@ func truePromises(c *court) rule {
 				promised[e.Member] = 0
 			}
 		case e.Kind == trace.Append:
-			if e.Stream == e.Member && e.Identity == origin.identity && e.Seq > s.of(e.Identity).length() && e.Time <= promised[e.Stream] {
+			if e.Stream == e.Member && c.past.root(e.Identity) == origin.identity && e.Seq > s.of(origin.identity).length() && e.Time <= promised[e.Stream] {
 				c.violated(e, "appends its own %d/%d at time %d, for which %d was promised", e.Stream, e.Seq, uint64(e.Time), uint64(promised[e.Stream]))
 			}
 		case c.past.members[e.Member].gone.Has(e.Stream): // nothing beyond its end counts

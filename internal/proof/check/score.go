@@ -171,7 +171,7 @@ func exactlyOnce(c *court) rule {
 // appended counts the entries of all streams.
 func (h *history) appended() (entries uint64) {
 	for j := range h.streams {
-		entries += min(h.streams[j].length(), h.ends[j])
+		entries += min(h.streams[j].longest(), h.ends[j])
 	}
 	return entries
 }

@@ -6,11 +6,7 @@ import "chatterbox/internal/proof/trace"
 // members, restarts included.
 func oneContent(c *court) rule {
 	return func(e *trace.Event) {
-		known := c.past.streams[e.Stream].of(e.Identity)
-		if known == nil {
-			return
-		}
-		b := known.find(e.Seq)
+		b := c.past.written(e.Stream, e.Identity, e.Seq)
 		if b != nil && (b.count != e.Count || b.time != e.Time || b.hash != e.Hash) {
 			c.violated(e, "%d/%d has %d entries at time %d with content %x, its origin appended %d at time %d with content %x",
 				e.Stream, e.Seq, e.Count, uint64(e.Time), e.Hash, b.count, uint64(b.time), b.hash)
@@ -22,11 +18,10 @@ func oneContent(c *court) rule {
 // with those sequence numbers.
 func noInvention(c *court) rule {
 	return func(e *trace.Event) {
-		if e.Kind == trace.Append && e.Stream == e.Member && e.Identity == c.past.members[e.Member].identity {
+		if e.Kind == trace.Append && e.Stream == e.Member && c.past.root(e.Identity) == c.past.members[e.Member].identity {
 			return
 		}
-		known := c.past.streams[e.Stream].of(e.Identity)
-		if known == nil || known.find(e.Seq) == nil {
+		if c.past.written(e.Stream, e.Identity, e.Seq) == nil {
 			c.violated(e, "%s of %d/%d of identity %s, which its origin never appended", e.Kind, e.Stream, e.Seq, e.Identity)
 		}
 	}
@@ -50,7 +45,7 @@ func contiguous(c *court) rule {
 func causality(c *court) rule {
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
-		if e.Stream != e.Member || e.Identity != m.identity || e.Seq <= m.ever[e.Stream] {
+		if e.Stream != e.Member || c.past.root(e.Identity) != m.identity || e.Seq <= m.kept[e.Stream] {
 			return
 		}
 		if e.Time <= m.latest {

@@ -24,18 +24,24 @@ func oneView(c *court) rule {
 // delivered of it lies before that.
 func nothingTakenBack(c *court) rule {
 	last := make([]uint64, len(c.past.members))
+	cuts := map[[2]int]uint64{} // by stream and how often its writer had come back
 	return func(e *trace.Event) {
-		end := c.past.ends[e.Stream]
+		m, end := &c.past.members[e.Member], c.past.ends[e.Stream]
+		at := [2]int{int(e.Stream), m.returns[e.Stream]}
+		cut, known := cuts[at]
 		switch {
 		case e.Kind == trace.Deliver:
 			last[e.Stream] = max(last[e.Stream], e.Seq+e.Count-1)
 			if end < last[e.Stream] {
 				c.violated(e, "delivers %d/%d, although that stream ends after %d entries", e.Stream, e.Seq, end)
 			}
+		case known && e.Have != cut:
+			c.violated(e, "ends stream %d after %d entries, another member after %d", e.Stream, e.Have, cut)
+		case known:
 		case e.Have < last[e.Stream]:
 			c.violated(e, "ends stream %d after %d entries, of which %d were delivered", e.Stream, e.Have, last[e.Stream])
-		case end != endless && e.Have != end:
-			c.violated(e, "ends stream %d after %d entries, another member after %d", e.Stream, e.Have, end)
+		default:
+			cuts[at] = e.Have
 		}
 	}
 }

@@ -93,6 +93,7 @@ const (
 	Clock                              // its ticks come at Percent of the true speed
 	Kill                               // its process ends at once; what it wrote stays, until its machine fails
 	Evict                              // it is told to have Whom let go
+	Return                             // it is told to come back, if it was let go
 )
 
 // Without returns the map without its event i.

@@ -77,5 +77,5 @@ func (l *life) happen(e *Event) (event MemberEvent, changed bool) {
 		l.speed = e.Percent / 100
 		event.Speed = l.speed
 	}
-	return event, *l != before || e.Action == Evict && l.running
+	return event, *l != before || (e.Action == Evict || e.Action == Return) && l.running
 }

@@ -131,6 +131,8 @@ func (a Action) memberWord() string {
 		return "clock"
 	case Evict:
 		return "evict"
+	case Return:
+		return "return"
 	default:
 		return fmt.Sprintf("Action(%d)", uint8(a))
 	}

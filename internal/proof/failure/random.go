@@ -182,6 +182,35 @@ func (d *drawer) change() {
 	}
 }
 
+// comeBack has somebody told to come back, once or twice: mostly who was to go, and
+// mostly after that.
+func (d *drawer) comeBack(m Map) {
+	for _, e := range m {
+		if e.Action != Evict || d.rng.IntN(4) == 0 {
+			continue
+		}
+		for range 1 + d.rng.IntN(2) {
+			left := max(d.length-e.At, time.Millisecond)
+			at := e.At + time.Duration(d.rng.Int64N(left.Milliseconds()+1))*time.Millisecond
+			d.add(Event{At: at, From: d.group(placeOf(e.Whom)), Action: Return})
+		}
+	}
+	if d.rng.IntN(4) == 0 {
+		begin, _, _ := d.span()
+		d.add(Event{At: begin, From: d.anyone(), Action: Return})
+	}
+}
+
+// placeOf returns the place of a letter.
+func placeOf(letter string) int {
+	for place := range member.CountMax {
+		if member.Letter(member.ID(place)) == letter {
+			return place
+		}
+	}
+	return 0
+}
+
 // tellsWithin is how long after one member another one is told about the same.
 const tellsWithin = 300 * time.Millisecond
 
@@ -289,12 +318,16 @@ func RandomDeaths(rng *rand.Rand, members int, length time.Duration) Map {
 // metBy is when all members have met.
 const metBy = time.Second
 
-// RandomChanges adds to a map that members are told to let others go.
+// RandomChanges adds to a map that members are told to let others go, and these to
+// come back.
 func RandomChanges(rng *rand.Rand, members int, length time.Duration, m Map) Map {
 	d := drawer{rng: rng, members: members, length: length, drawn: slices.Clone(m)}
 	for range 1 + rng.IntN(3) {
 		d.draw(Changes)
 	}
+	back := drawer{rng: rng, members: members, length: length}
+	back.comeBack(d.drawn)
+	d.drawn = append(d.drawn, back.drawn...)
 	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return d.drawn
 }

@@ -18,6 +18,13 @@ func (n *node) evict(whom member.ID) {
 	n.change(member.Change{Kind: member.Evict, Identity: v.Places[whom].Identity})
 }
 
+// comeBack tells the member to come back, if it was let go.
+func (n *node) comeBack() {
+	if n.running && !n.paused && !n.scarce.stalled {
+		n.change(member.Change{Kind: member.Rejoin, Identity: n.identity})
+	}
+}
+
 // change tells the member to change the members. What is refused changes nothing.
 func (n *node) change(c member.Change) {
 	n.world.acting = n.id

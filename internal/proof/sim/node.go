@@ -161,7 +161,8 @@ func (n *node) open(disk *journal.Memory, identity member.Identity) (*journal.Jo
 // numbers behind what is held of it.
 func (n *node) resumeNumbers() {
 	n.numbers = workload.NewNumbers(n.world.config.Seed, int(n.id))
-	for range n.reducer.Status().Held[n.id].Have {
+	status := n.reducer.Status()
+	for range status.Held[n.id].Have + status.Orphans {
 		n.numbers.Next()
 	}
 	batchMax := n.world.shape.BatchMax

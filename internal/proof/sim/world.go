@@ -287,6 +287,8 @@ func (w *world) onMember(number uint32) {
 		n.setSpeed(e.Speed)
 	case failure.Evict:
 		n.evict(e.Whom)
+	case failure.Return:
+		n.comeBack()
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	Vote
 	Install
 	Ends
+	Opens
 	kindEnd
 )
 
@@ -126,6 +127,8 @@ func (k Kind) describeView() description {
 		return description{"install", HasNumber | HasHash | HasCount | HasTime, "The member goes by the view of a number from now on; hash is its lineage, count are its members, time is its clock."}
 	case Ends:
 		return description{"ends", HasStream | HasIdentity | HasMark, "In the view just told who wrote a stream was let go: it ends after so many entries."}
+	case Opens:
+		return description{"opens", HasStream | HasIdentity | HasNumber | HasHash | HasMark, "As of the view of a number a stream goes on after so many entries, for who wrote it came back: hash is its identity, and identity the one under which it writes since."}
 	}
 	return k.describeWorld()
 }

@@ -30,6 +30,7 @@ type Recorder struct {
 	published clock.Vector // the largest marks that messages said
 	trimmed   []uint64
 	position  uint64
+	view      uint64    // the number of the one that was told last
 	voted     [3]uint64 // view, promised and accepted, as it was last told
 	closed    bool
 	light     bool // contents are not hashed
@@ -103,12 +104,29 @@ func (r *Recorder) install(v *member.View, tell func()) {
 	e.Number, e.Hash, e.Count, e.Time = v.Number, v.Lineage, uint64(v.Size()), v.Clock
 	tell()
 	for place := range v.Places {
+		r.opens(member.ID(place), &v.Places[place], tell)
 		if p := &v.Places[place]; p.Role == member.Gone {
 			e := r.begin(Ends)
 			e.Stream, e.Identity, e.Have = member.ID(place), p.Identity, p.Base
 			tell()
 			r.published[place].Have = min(r.published[place].Have, p.Base)
 		}
+	}
+	r.view = v.Number
+}
+
+// opens tells how a stream goes on whose writer came back.
+func (r *Recorder) opens(place member.ID, p *member.Place, tell func()) {
+	for i := range p.Returns {
+		back := &p.Returns[i]
+		e := r.begin(Opens)
+		e.Stream, e.Identity, e.Number, e.Hash = place, p.PenAfter(i+1), back.Since, uint64(p.Identity)
+		e.Have, e.Promise = back.Cut, back.Start
+		tell()
+	}
+	if back := p.ReturnAfter(r.view); back != nil {
+		said := &r.published[place]
+		*said = clock.Mark{Have: min(said.Have, back.Cut), Promise: min(said.Promise, back.Start)}
 	}
 }
 

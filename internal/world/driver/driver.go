@@ -141,6 +141,7 @@ type Driver struct {
 	// Gathered until the next flush, for the reducer reuses its effects.
 	deliver []protocol.Batch
 	release []protocol.Batch
+	orphans []protocol.Batch // to be submitted again, before what is in the source
 	base    protocol.Snapshot
 	hasBase bool
 	view    *member.View
@@ -280,6 +281,7 @@ func (d *Driver) carryOut(effects *protocol.Effects) error {
 		d.acceptedTo(d.appended, d.accepted)
 	}
 	d.more = effects.More
+	d.orphans = append(d.orphans[:0], effects.Orphans...)
 	if v := d.view; v != nil {
 		if d.view = nil; d.installed != nil {
 			d.installed(v)

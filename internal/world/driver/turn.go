@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"slices"
 	"time"
 
 	"chatterbox/internal/core/protocol"
@@ -67,11 +68,15 @@ func (d *Driver) IsBulk(now time.Duration) bool { return now < d.turn.bulkUntil 
 
 // End ends the turn: it submits own batches and carries out what gathered.
 func (d *Driver) End(now time.Duration) (Next, error) {
-	again, err := d.submit(now)
+	err := d.submitOrphans(now)
+	again := false
+	if err == nil {
+		again, err = d.submit(now)
+	}
 	if err == nil {
 		err = d.Flush(now)
 	}
-	next := Next{Again: again || d.more, Tick: d.pace(now)}
+	next := Next{Again: again || d.more || len(d.orphans) > 0, Tick: d.pace(now)}
 	d.turn.ticked, d.turn.events = false, 0
 	return next, err
 }
@@ -85,6 +90,32 @@ func (d *Driver) Speak(now time.Duration) (Next, error) {
 	d.silent = false
 	next.Again = next.Again || len(d.deliver)+len(d.release) > 0
 	return next, err
+}
+
+// submitOrphans hands the reducer what is to be written again: copies, for what was
+// written before may still be on its way. They were accepted, so no limit of the disk
+// keeps them back.
+func (d *Driver) submitOrphans(now time.Duration) error {
+	for i := range d.orphans {
+		b := d.orphans[i]
+		if d.failed = d.load(&b); d.failed != nil {
+			return d.failed
+		}
+		if b.Prepared == nil && d.prepare != nil {
+			b.Prepared = d.prepare(&b)
+		}
+		bytes := slices.Clone(b.Bytes)
+		if d.orphans[i].Parked > 0 {
+			b.Buffer.Release()
+		}
+		b.Bytes, b.Buffer = bytes, nil
+		if err := d.Step(protocol.Event{Kind: protocol.Submit, Now: now, Batch: b}); err != nil {
+			return err
+		}
+	}
+	clear(d.orphans)
+	d.orphans = d.orphans[:0]
+	return nil
 }
 
 // submit hands own batches to the reducer as long as it has room for them, and

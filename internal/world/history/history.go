@@ -103,7 +103,8 @@ type Log struct {
 	end       uint64     // the last position that has settled
 	compacted uint64     // up to here nobody needs anything
 	places    places
-	cuts      map[member.ID]uint64 // of streams that end for ever after so many entries
+	followed  uint64               // the number of the view by which streams end
+	cuts      map[member.ID]uint64 // of streams that end after so many entries
 	tail      tail
 	chunk     *protocol.Buffer
 	free      int           // where in chunk the next batch may begin

@@ -252,15 +252,25 @@ func TestWhatIsCutOrStoodForIsNotWaitedFor(t *testing.T) {
 	waits(10)
 	s.Begin([]uint64{0, 1, 0})
 	waits(20)
-	s.Cut(1, 2)
+	s.Follow(ending(2, 1, 2))
 	var seen Seen
 	var dst [8]Batch
 	if n, _, err := s.Watch(1, &seen, dst[:]); n != 1 || dst[0].Seq != 2 || err != nil {
 		t.Errorf("%d are seen: %v", n, err)
 	}
-	s.Cut(1, 1)
+	s.Follow(ending(3, 1, 1))
 	waits(0)
 	if _, _, err := s.Place(1, 2); !errors.Is(err, ErrCut) {
 		t.Errorf("who asks for what was cut is told %v", err)
 	}
+}
+
+// ending returns a view in which a stream has ended after so many entries.
+func ending(number uint64, origin member.ID, end uint64) *member.View {
+	v := &member.View{Number: number, Places: make([]member.Place, origin+1)}
+	for i := range v.Places {
+		v.Places[i].Role = member.Writer
+	}
+	v.Places[origin].Role, v.Places[origin].Base = member.Gone, end
+	return v
 }

@@ -73,20 +73,19 @@ func (s *rest) first(have uint64) (time clock.Time, at time.Duration, there bool
 	return 0, 0, false
 }
 
-// cut forgets what lies beyond the end of a stream.
-func (t *tail) cut(s *rest, end uint64) {
-	s.gone = min(s.gone, end)
-	first := len(s.arrivals)
-	for first > 0 && s.arrivals[first-1].batch.Seq > end {
-		first--
+// keep forgets what a stream does not have.
+func (t *tail) keep(s *rest, has func(*protocol.Batch) bool) {
+	kept := s.arrivals[:0]
+	for i := range s.arrivals {
+		if b := &s.arrivals[i].batch; !has(b) {
+			t.bytes -= int64(b.Size())
+			b.Buffer.Release()
+			continue
+		}
+		kept = append(kept, s.arrivals[i])
 	}
-	for i := range s.arrivals[first:] {
-		b := &s.arrivals[first+i].batch
-		t.bytes -= int64(b.Size())
-		b.Buffer.Release()
-	}
-	clear(s.arrivals[first:])
-	s.arrivals = s.arrivals[:first]
+	clear(s.arrivals[len(kept):])
+	s.arrivals = kept
 }
 
 // drop takes the first arrival of a stream out of memory.
@@ -139,14 +138,32 @@ func (l *Log) Held(batches []protocol.Batch) {
 	l.wake()
 }
 
-// Cut says that a stream ends for ever after so many entries. What was held beyond
-// is forgotten, and whoever waits for it is told.
-func (l *Log) Cut(origin member.ID, end uint64) {
+// Follow takes up a view: the streams of who was let go end, and those of who came
+// back go on. What was held beyond an end is forgotten, and whoever waits for it is
+// told.
+func (l *Log) Follow(v *member.View) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cuts[origin] = end
-	l.tail.cut(&l.tail.streams[origin], end)
+	for place := range min(len(v.Places), len(l.tail.streams)) {
+		l.follow(v, member.ID(place))
+	}
+	l.followed = v.Number
 	l.wake()
+}
+
+func (l *Log) follow(v *member.View, origin member.ID) {
+	p, s := &v.Places[origin], &l.tail.streams[origin]
+	if back := p.ReturnAfter(l.followed); back != nil {
+		s.gone = min(s.gone, back.Cut)
+	}
+	if delete(l.cuts, origin); p.Role == member.Gone {
+		l.cuts[origin] = p.Base
+		s.gone = min(s.gone, p.Base)
+	}
+	l.tail.keep(s, func(b *protocol.Batch) bool {
+		from, to := v.Span(origin, b.Identity)
+		return b.Seq > from && b.Last() <= to
+	})
 }
 
 // Waiting returns the lowest logical time of what is held and has not settled,

@@ -40,7 +40,8 @@ type Archive struct {
 	begin   uint64 // the last position that cannot be read any more
 	end     uint64 // the last position that has settled
 	handles *handles
-	lives   []member.Identity // of each stream, as far as known; they do not change
+	lives   []member.Identity // of each stream, as far as known; 0 of those whose writer came back: they have several
+	mixed   member.Set        // these
 	spots   [spotsMax]spot    // where the last readers stopped, a ring
 	spot    int               // the next one in it
 	closed  bool
@@ -270,7 +271,13 @@ func (a *Archive) settle(b *protocol.Batch, at ref) {
 	defer a.mu.Unlock()
 	a.pending = appendEntry(a.pending, entryOf(b, a.end+1, at))
 	if int(b.Origin) < len(a.lives) {
-		a.lives[b.Origin] = b.Identity
+		switch known := &a.lives[b.Origin]; {
+		case *known == 0 && !a.mixed.Has(b.Origin):
+			*known = b.Identity
+		case *known != b.Identity:
+			*known = 0
+			a.mixed.Add(b.Origin)
+		}
 	}
 	a.end += uint64(b.Count)
 }

@@ -8,14 +8,14 @@ import (
 	"chatterbox/internal/core/protocol"
 )
 
-// Orphans calls visit for each batch that is kept of a life of an origin beyond so
-// many entries, in their order, until it returns false: what lies beyond a cut, and
-// will never settle. Any goroutine may ask.
-func (j *Journal) Orphans(origin member.ID, identity member.Identity, cut uint64, visit func(protocol.Batch) bool) error {
-	last := cut
+// Orphans calls visit for each batch that is kept of who was let go from a place
+// beyond its cut, in their order, until it returns false: what will never settle,
+// unless it comes back. Any goroutine may ask.
+func (j *Journal) Orphans(view *member.View, origin member.ID, visit func(protocol.Batch) bool) error {
+	last := view.Places[origin].Base
 	for _, segment := range j.shelf.segments() {
 		more, err := j.shelf.each(segment, func(b protocol.Batch) bool {
-			if b.Origin != origin || b.Identity != identity || b.Seq != last+1 {
+			if b.Origin != origin || b.Seq != last+1 || !view.IsOf(origin, b.Identity) {
 				return true
 			}
 			last = b.Last()

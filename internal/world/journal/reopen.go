@@ -14,6 +14,12 @@ func (j *Journal) openArchive(found *recovery) error {
 	}
 	a := &Archive{fs: j.fs, shelf: j.shelf, bytesMax: j.cfg.SegmentBytesMax, handles: newHandles(j.fs), lives: make([]member.Identity, j.cfg.Members)}
 	copy(a.lives, j.state.binding)
+	for place := range a.lives {
+		if v := j.state.view; v != nil && place < len(v.Places) && len(v.Places[place].Returns) > 0 {
+			a.lives[place] = 0
+			a.mixed.Add(member.ID(place))
+		}
+	}
 	j.archive = a
 	if j.cfg.WholeIndex {
 		if err := checkIndex(j.fs, j.state.position()); err != nil {

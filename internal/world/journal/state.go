@@ -98,22 +98,25 @@ func (s *state) reach(place member.ID, identity member.Identity) uint64 {
 }
 
 // needs returns up to which entry what a life wrote at a place is needed: what it
-// reaches, and of this member's own place all, for it may be written again.
+// reaches, and of what this member wrote itself all, for it may be written again.
 func (s *state) needs(place member.ID, identity member.Identity) uint64 {
 	reach := s.reach(place, identity)
-	if reach > 0 && place == s.place {
+	if place == s.place && (reach > 0 || s.view != nil && s.view.IsOf(place, identity)) {
 		return math.MaxUint64
 	}
 	return reach
 }
 
 // note notes in what is held of a place that a life wrote up to an entry. Another
-// life than before takes the place.
+// life than before takes the place: what goes beyond where it begins was cut. But what
+// this member wrote there itself is held until it has written that again.
 func (s *state) note(h *held, place member.ID, identity member.Identity, last uint64) {
-	if h.identity != identity && (s.view == nil || s.needs(place, h.identity) == 0) {
-		*h = held{}
+	switch {
+	case h.identity == identity:
+		h.last = max(h.last, last)
+	case place != s.place || s.view == nil || s.needs(place, h.identity) == 0 || last >= h.last:
+		*h = held{identity: identity, last: last}
 	}
-	h.identity, h.last = identity, max(h.last, last)
 }
 
 // places returns how many places there are, of so many founders.

@@ -99,6 +99,22 @@ func names(v *member.View) (all []string) {
 	return all
 }
 
+// Rejoin has the others take this member back, which was let go and has its data, and
+// waits until they have.
+func (n *Node) Rejoin(ctx context.Context) (*member.View, error) {
+	view, err := n.Change(ctx, member.Change{Kind: member.Rejoin, Identity: n.identity})
+	for err == nil && n.outbox.refuses() != nil {
+		select {
+		case <-n.outbox.reopened():
+		case <-n.done:
+			err = n.err
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	return view, err
+}
+
 // Leave has the others go on without this member, and waits until as many of them
 // know it as decide on the next view: until then they may need this one.
 func (n *Node) Leave(ctx context.Context) (*member.View, error) {
@@ -146,7 +162,7 @@ func (n *Node) Change(ctx context.Context, change member.Change) (*member.View, 
 			return nil, fmt.Errorf("%w: the members have not met yet", ErrRefused)
 		case change.Done(view):
 			return view, nil
-		case !view.Has(n.identity):
+		case change.Kind != member.Rejoin && !view.Has(n.identity):
 			return nil, fmt.Errorf("%w: this member does not belong to the cluster any more; ask one of %s", ErrRefused, strings.Join(names(view), ", "))
 		}
 		if err := change.Check(view); err != nil {
@@ -168,13 +184,13 @@ func (n *Node) Change(ctx context.Context, change member.Change) (*member.View, 
 	}
 }
 
-// Orphans calls visit for each batch that the folder has of a life of an origin
-// beyond so many entries, until it returns false.
-func (n *Node) Orphans(origin member.ID, identity member.Identity, cut uint64, visit func(protocol.Batch) bool) error {
+// Orphans calls visit for each batch that the folder has of who was let go from a
+// place beyond its cut, until it returns false.
+func (n *Node) Orphans(view *member.View, origin member.ID, visit func(protocol.Batch) bool) error {
 	if n.journal == nil {
 		return nil
 	}
-	return n.journal.Orphans(origin, identity, cut, visit)
+	return n.journal.Orphans(view, origin, visit)
 }
 
 // missing returns who is not heard if those who are do not decide on a change: to

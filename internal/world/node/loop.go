@@ -315,9 +315,12 @@ func (n *Node) sample() {
 		n.agreed = true
 		close(n.met)
 	}
-	if status.Reader {
+	switch {
+	case status.Reader:
 		n.onlyReads(&status)
-	} else if n.agreed {
+	case n.reads:
+		n.writesAgain(&status)
+	case n.agreed:
 		n.outbox.open()
 	}
 	n.tell(status.Findings)
@@ -336,10 +339,13 @@ func (n *Node) onlyReads(status *protocol.Status) {
 		return
 	}
 	n.reads = true
-	why := ErrReader
 	if slices.Contains(status.Findings, protocol.Finding{Kind: protocol.LetGo, Member: n.cfg.Self}) {
-		why = ErrLetGo
+		n.outbox.suspend(ErrLetGo)
+		n.own.drop()
+		n.cfg.Log.Warn(ErrLetGo.Error(), "entries_that_only_it_has", status.Orphans)
+		return
 	}
+	why := ErrReader
 	if dropped := n.outbox.discard() + status.Dropped; dropped > 0 {
 		why = fmt.Errorf("%w; %d entries that it had taken in before it knew are dropped", why, dropped)
 		n.cfg.Log.Error("entries are lost", "error", why)
@@ -348,6 +354,15 @@ func (n *Node) onlyReads(status *protocol.Status) {
 	}
 	n.outbox.refuse(why, true)
 	n.own.drop()
+}
+
+// writesAgain takes in again after this member was let go and came back. What it had
+// accepted alone has its numbers, and goes first.
+func (n *Node) writesAgain(status *protocol.Status) {
+	n.reads = false
+	n.own.restore()
+	n.outbox.goOn(status.Held[n.cfg.Self].Have + status.Orphans)
+	n.cfg.Log.Info("this member belongs to the cluster again", "entries_to_be_written_again", status.Orphans)
 }
 
 // tell logs what was found out that people must see to, each once.

@@ -32,8 +32,10 @@ type outbox struct {
 	shut    bool          // nothing is taken in yet: nobody knows whether this member may write
 	freed   chan struct{} // closed when there is room again; nil: nobody waits
 	refusal error         // why nothing is taken in any more
-	stalled error         // why nothing is taken in for a while
-	first   bool          // all must have met before it opens
+	// suspended says that refusal is for a while.
+	suspended bool
+	stalled   error // why nothing is taken in for a while
+	first     bool  // all must have met before it opens
 }
 
 func newOutbox(batchBytesMax, entriesMax int, prepare func(*protocol.Batch) any, wake, leave func()) *outbox {
@@ -205,6 +207,36 @@ func (o *outbox) refuses() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.refusal
+}
+
+// suspend takes in nothing until goOn is called, and drops what is there: nobody was
+// told that it is accepted.
+func (o *outbox) suspend(why error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.refusal == nil {
+		o.refusal, o.suspended = why, true
+	}
+	o.out.Discard()
+	o.release()
+}
+
+// goOn takes in again what was refused by suspend: the next payload follows so many.
+func (o *outbox) goOn(last uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.suspended {
+		o.refusal, o.suspended = nil, false
+	}
+	o.last = last
+	o.release()
+}
+
+// reopened returns a channel that is closed when anything changes for who waits.
+func (o *outbox) reopened() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.waiting()
 }
 
 // discard takes in nothing more and drops what is there, and returns how many

@@ -43,6 +43,9 @@ func (p *progress) drop() {
 	p.wake()
 }
 
+// restore says that what is put in from now on may have a place.
+func (p *progress) restore() { p.dropped.Store(false) }
+
 func (p *progress) wake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

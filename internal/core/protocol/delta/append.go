@@ -11,11 +11,16 @@ const boundStep clock.Time = 1 << 20
 
 // onSubmit gives an own batch its place in the log.
 func (d *Delta) onSubmit(b *protocol.Batch) {
-	if d.roster.Observes() || d.closed {
+	orphan := b.Seq != 0
+	switch {
+	case orphan && !d.takeOrphan(b):
+		d.fx.Release = append(d.fx.Release, *b)
+		return
+	case !orphan && (d.roster.Observes() || d.closed || len(d.own.back.orphans) > 0):
 		d.counts.Drop(*b, &d.fx)
 		return
 	}
-	b.Origin, b.Identity = d.cfg.Self, d.cfg.Identity
+	b.Origin, b.Identity = d.cfg.Self, d.roster.Pen()
 	b.Seq = d.frontier.held(b.Origin) + 1
 	b.Time = d.clock.Next()
 	d.reserve()
@@ -23,6 +28,9 @@ func (d *Delta) onSubmit(b *protocol.Batch) {
 	d.own.appended += b.Size()
 	d.own.room -= b.Size()
 	d.own.kept += b.Size()
+	if d.own.back.closing && len(d.own.back.orphans) == 0 {
+		d.close()
+	}
 }
 
 // reserve makes a bound durable before the clock passes it.
@@ -89,14 +97,7 @@ func (d *Delta) valid(b *protocol.Batch) bool {
 		return false
 	}
 	d.bind(b.Origin, b.Identity)
-	return d.takes(b)
-}
-
-// takes reports whether a batch is of the stream that its place has: of who is
-// bound to it, and not beyond where it was cut.
-func (d *Delta) takes(b *protocol.Batch) bool {
-	cut, ends := d.roster.Cut(b.Origin)
-	return d.roster.Owns(b.Origin, b.Identity) && (!ends || b.Last() <= cut)
+	return d.roster.Takes(b)
 }
 
 // take appends a batch of another origin.

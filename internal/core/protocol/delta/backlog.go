@@ -23,6 +23,8 @@ type backlog struct {
 	appended, trimmed int // of own ones
 	room              int // bytes that ways and memory still take; 0 or less: nothing may be submitted
 	kept              int // bytes that count for the share of the memory
+
+	back comeback // what a member that was let go is to write again
 }
 
 // confirm counts which own batches a member holds by now.
@@ -85,7 +87,7 @@ const (
 // but by a batch that is alone.
 func (d *Delta) Room() int {
 	switch {
-	case d.own.room <= 0 || d.farewell.Begun():
+	case d.own.room <= 0 || d.farewell.Begun() || len(d.own.back.orphans) > 0:
 		return 0
 	case d.own.kept == 0 || d.parks():
 		return math.MaxInt

@@ -125,7 +125,7 @@ func (d *Delta) begin(now time.Duration) {
 		release = release[:0]
 	}
 	d.begun = true
-	d.fx = protocol.Effects{Append: d.fx.Append[:0], Send: d.fx.Send[:0], Deliver: d.fx.Deliver[:0], Trim: trim[:0], Release: release}
+	d.fx = protocol.Effects{Append: d.fx.Append[:0], Send: d.fx.Send[:0], Deliver: d.fx.Deliver[:0], Trim: trim[:0], Release: release, Orphans: d.fx.Orphans[:0]}
 }
 
 // recover takes up what an earlier incarnation left. All that it had published is
@@ -159,8 +159,8 @@ func (d *Delta) recover(r *protocol.Recovered) {
 // replay takes up a batch of an earlier incarnation.
 func (d *Delta) replay(b protocol.Batch) {
 	d.roster.Bind(b.Origin, b.Identity)
-	if !d.takes(&b) || b.Seq != d.frontier.held(b.Origin)+1 {
-		d.fx.Release = append(d.fx.Release, b)
+	if !d.roster.Takes(&b) || b.Seq != d.frontier.held(b.Origin)+1 {
+		d.keepOrphan(&b)
 		return
 	}
 	d.clock.Merge(b.Time)
@@ -169,11 +169,17 @@ func (d *Delta) replay(b protocol.Batch) {
 	if d.roster.Writes(b.Origin) {
 		d.own.appended += b.Size()
 	}
+	d.forgetOrphans()
 }
 
 // close ends the own stream, for all later incarnations too: that nothing follows is
-// made durable before anybody is told.
+// made durable before anybody is told. What is to be written again comes first, also of
+// a member that may be about to come back.
 func (d *Delta) close() {
+	if d.roster.MayReturn() || len(d.own.back.orphans) > 0 && !d.roster.Observes() {
+		d.own.back.closing = true
+		return
+	}
 	d.closed = true
 	if d.cfg.Durable {
 		d.bound = clock.Infinity

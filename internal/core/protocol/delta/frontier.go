@@ -150,6 +150,17 @@ func (f *frontier) lower(r *row, stream member.ID, entries uint64) {
 	f.changed(r, stream)
 }
 
+// reopen takes back that nothing of a stream follows up to a time. What the own row
+// and those of others say of it from then on begins there.
+func (f *frontier) reopen(r *row, stream member.ID, start clock.Time) {
+	mark := r.mark(stream)
+	if mark.Promise <= start {
+		return
+	}
+	r.marks.Set(int(stream), clock.Mark{Have: mark.Have, Promise: start})
+	f.changed(r, stream)
+}
+
 // begin begins anew to find out who holds what, in a view.
 func (f *frontier) begin(v *member.View) {
 	f.mine.view = v.Number

@@ -106,7 +106,7 @@ func (j *judge) finished(s *storm) {
 			j.fault("progress", "member %d is complete: %t, done: %t, %+v", n.id, status.Complete, status.Done, status)
 		case j.position[n.id] != len(j.order) || j.state[n.id] != j.states[len(j.order)].state:
 			j.fault("progress", "member %d delivered %d of %d batches", n.id, j.position[n.id], len(j.order))
-		case status.LogBytes != 0 || n.owns != 0:
+		case status.LogBytes != 0 || n.owns != 0 && status.Orphans == 0:
 			j.fault("memory", "member %d keeps %d bytes and %d batches", n.id, status.LogBytes, n.owns)
 		}
 	}

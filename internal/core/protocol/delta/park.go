@@ -2,6 +2,7 @@ package delta
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
@@ -82,7 +83,7 @@ const (
 // and taken from the front.
 type outlines struct {
 	origin   member.ID
-	identity member.Identity
+	pens     []pen // mostly one
 	blocks   []block
 	skip     int        // how many of the first block were taken
 	count    int        // how many there are
@@ -100,13 +101,22 @@ type block struct {
 	data []byte
 }
 
+// pen is the identity that stands on batches from an entry on.
+type pen struct {
+	seq      uint64
+	identity member.Identity
+}
+
 func (s *outlines) push(b *protocol.Batch, prepared bool) {
 	if (s.skip+s.count)%outlinesOfBlock == 0 {
 		if s.count == 0 {
-			*s = outlines{origin: b.Origin, identity: b.Identity, end: b.Seq - 1}
+			*s = outlines{origin: b.Origin, end: b.Seq - 1}
 		}
 		s.blocks = append(s.blocks, block{end: s.end, time: s.time})
 		s.memory += blockBytes
+	}
+	if n := len(s.pens); n == 0 || s.pens[n-1].identity != b.Identity {
+		s.pens = append(s.pens, pen{b.Seq, b.Identity})
 	}
 	last := &s.blocks[len(s.blocks)-1]
 	before := len(last.data)
@@ -124,7 +134,7 @@ func (s *outlines) push(b *protocol.Batch, prepared bool) {
 // at returns an outline as a parked batch.
 func (s *outlines) at(i int) protocol.Batch {
 	at := &s.blocks[(s.skip+i)/outlinesOfBlock]
-	b := protocol.Batch{Origin: s.origin, Identity: s.identity, Seq: at.end + 1, Time: at.time}
+	b := protocol.Batch{Origin: s.origin, Seq: at.end + 1, Time: at.time}
 	data := at.data
 	for range (s.skip+i)%outlinesOfBlock + 1 {
 		b.Seq += uint64(b.Count)
@@ -135,6 +145,11 @@ func (s *outlines) at(i int) protocol.Batch {
 		}
 		b.Count, b.Parked = uint32(numbers[0]), uint32(numbers[2])
 		b.Time += clock.Time(numbers[1])
+	}
+	for _, pen := range slices.Backward(s.pens) {
+		if b.Identity = pen.identity; pen.seq <= b.Seq {
+			break
+		}
 	}
 	if len(s.prepared) > 0 {
 		b.Prepared = s.prepared[i]
@@ -213,15 +228,15 @@ func (d *Delta) takeFirst(g *log) protocol.Batch {
 	return b
 }
 
-// forgetLast takes the last batch of a log away, and gives its memory back.
-func (d *Delta) forgetLast(g *log) {
-	b, before := g.at(g.end-1), g.parked.memory
+// takeLast takes the last batch out of a log. Whoever gets it gives its reference
+// back, if it is not parked.
+func (d *Delta) takeLast(g *log) protocol.Batch {
+	at, before := g.at(g.end-1), g.parked.memory
+	b := *at
 	d.own.held -= b.Size()
 	d.own.parked -= int(b.Parked)
-	if b.Parked == 0 {
-		d.fx.Release = append(d.fx.Release, *b)
-		*b = protocol.Batch{}
-	}
+	*at = protocol.Batch{}
 	g.drop()
 	d.own.outlines += g.parked.memory - before
+	return b
 }

@@ -33,6 +33,7 @@ func (d *Delta) onReceive(m *protocol.Message) {
 		d.onRow(l, &m.Rows[i], m.View.Number != 0)
 	}
 	d.onChoice(m.Choice)
+	d.onWish(l, m)
 	if m.Snapshot != nil {
 		d.onSnapshot(m.Snapshot, l)
 	}

@@ -30,6 +30,7 @@ func (d *Delta) onFlush() {
 	}
 	d.pending.ticked, d.pending.urgent = false, false
 	d.updateRoom()
+	d.writeAgain()
 }
 
 // keepBinding has made durable what is new of who counts.

@@ -23,7 +23,7 @@ func (d *Delta) settle() {
 	if horizon <= d.frontier.settled {
 		return
 	}
-	if d.cfg.Changes && horizon < clock.Infinity {
+	if d.cfg.Changes {
 		horizon = min(horizon, d.frontier.passed(d.holders()))
 	}
 	d.frontier.settled = max(d.frontier.settled, d.deliver(horizon))

@@ -25,6 +25,9 @@ func (d *Delta) Status() protocol.Status {
 		s.Views[k] = d.links[k].report.view.Number
 		s.Heard[k] = member.ID(k) == d.cfg.Self || d.hears(&d.links[k])
 	}
+	if n := len(d.own.back.orphans); n > 0 {
+		s.Orphans = d.own.back.orphans[n-1].Last() - d.frontier.held(d.cfg.Self)
+	}
 	s.Complete = d.roster.Agreed() && d.frontier.settled >= clock.Infinity
 	s.Done = s.Complete && d.ended() && d.allTold()
 	return s

@@ -3,6 +3,7 @@ package delta
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"chatterbox/internal/core/clock"
@@ -42,6 +43,8 @@ func (d *Delta) onChange(c *member.Change) error {
 		return errors.New("the members of this cluster are those of its list, for as long as it runs")
 	case d.synod == nil:
 		return errors.New("not all members of the list have met yet, so there is nothing to change: start those that are missing")
+	case c.Kind == member.Rejoin:
+		return d.askBack()
 	}
 	if err := d.canDecide(); err != nil {
 		return err
@@ -84,6 +87,9 @@ func (e *evidence) Have(place member.ID) uint64 { return e.frontier.held(place) 
 
 // Clock implements synod.Log.
 func (e *evidence) Clock() clock.Time { return e.clock.Now() }
+
+// Ended implements synod.Log.
+func (e *evidence) Ended() bool { return e.closed }
 
 // Free implements synod.Log.
 func (e *evidence) Free(member.ID, member.Identity) bool { return false }
@@ -142,6 +148,8 @@ func (d *Delta) learn(l *link, v *member.View) {
 	case own != nil && v.Continues(own) && !d.fits(v), own == nil && !d.isPossible(v):
 		d.counts.Refused++
 		d.estrange(l)
+	case d.isPast(v):
+		d.stop()
 	case own == nil:
 		d.install(v)
 	default:
@@ -153,6 +161,17 @@ func (d *Delta) learn(l *link, v *member.View) {
 			d.estrange(l)
 		}
 	}
+}
+
+// isPast reports whether a view says that this member has come back before, which it
+// would have had to know: its data is old.
+func (d *Delta) isPast(v *member.View) bool {
+	if own := d.roster.View(); int(d.cfg.Self) >= len(v.Places) || own != nil && !v.Continues(own) {
+		return false
+	}
+	p := &v.Places[d.cfg.Self]
+	n := len(p.Returns)
+	return p.Identity == d.cfg.Identity && n > 0 && p.Returns[n-1].Since > d.roster.Tag().Number+1
 }
 
 // estrange notes that a peer goes by another history.
@@ -169,11 +188,23 @@ func (d *Delta) fits(v *member.View) bool {
 	}
 	for j := range d.streams {
 		p := &v.Places[j]
-		if d.roster.Bound(member.ID(j)) != p.Identity || p.Role == member.Gone && p.Base < d.deliveredOf(member.ID(j)) {
+		if d.roster.Bound(member.ID(j)) != p.Identity || cutOf(p, d.roster.Tag().Number) < d.deliveredOf(member.ID(j)) {
 			return false
 		}
 	}
 	return true
+}
+
+// cutOf returns after how many entries the stream of a place was cut first after a
+// view; all that there can be if it was not.
+func cutOf(p *member.Place, after uint64) uint64 {
+	switch r := p.ReturnAfter(after); {
+	case r != nil:
+		return r.Cut
+	case p.Role == member.Gone:
+		return p.Base
+	}
+	return math.MaxUint64
 }
 
 // isPossible reports whether a view is one of a cluster of so many places, at a time
@@ -209,6 +240,7 @@ func (d *Delta) onChoice(c *protocol.Choice) {
 // install makes a view count: streams of who was let go end, nothing is waited for
 // that who is no member any more would have to say, and all links begin anew.
 func (d *Delta) install(v *member.View) {
+	before, was := d.roster.Tag().Number, d.roster.Observes()
 	d.fx.View = v
 	d.roster.Install(v, (*seats)(d))
 	if d.synod == nil {
@@ -217,7 +249,13 @@ func (d *Delta) install(v *member.View) {
 	d.clock.Merge(v.Clock)
 	d.reserve()
 	d.frontier.begin(v)
+	for j := range d.streams {
+		if r := v.Places[j].ReturnAfter(before); r != nil {
+			d.reopen(member.ID(j), r)
+		}
+	}
 	d.cutAll()
+	d.takePlace(was)
 	d.keepBinding()
 	d.publishBinding()
 	for i := range d.links {
@@ -248,13 +286,19 @@ func (d *Delta) cutAll() {
 
 // cut ends a stream: what lies beyond so many entries is in nobody's order.
 func (d *Delta) cut(stream member.ID, entries uint64) {
+	d.shorten(stream, entries)
+	d.endStream(stream, entries)
+}
+
+// shorten forgets what lies beyond so many entries of a stream. What this member
+// wrote there it keeps for itself.
+func (d *Delta) shorten(stream member.ID, entries uint64) {
 	s := &d.streams[stream]
-	if own := d.frontier.held(stream); d.roster.Owns(stream, d.cfg.Identity) && own > entries {
-		d.counts.Dropped += own - entries
-	}
+	var beyond []protocol.Batch
 	for s.log.len() > 0 && s.log.at(s.log.end-1).Last() > entries {
-		d.forgetLast(&s.log)
+		beyond = append(beyond, d.takeLast(&s.log))
 	}
+	d.setAside(stream, beyond)
 	if d.frontier.delivered[stream] > s.log.end || s.base > entries {
 		panic(fmt.Sprintf("delta: a view ends stream %d after %d entries, of which more were delivered here", stream, entries))
 	}
@@ -274,7 +318,6 @@ func (d *Delta) cut(stream member.ID, entries uint64) {
 	clear(s.ahead[len(kept):])
 	s.ahead = kept
 	d.lower(stream, entries)
-	d.endStream(stream, entries)
 }
 
 // lower takes back what any row says of a stream beyond so many entries.
@@ -311,6 +354,7 @@ func (d *Delta) tellViews(l *link, m *protocol.Message) {
 	if d.isBehind(l) {
 		m.Views = append(m.Views, d.roster.View())
 	}
+	m.Wish = d.wish(l)
 	if d.mayTellChoice(l) {
 		m.Choice = d.synod.Choice()
 		l.report.choice, l.report.choiceAt = d.synod.Version(), d.now

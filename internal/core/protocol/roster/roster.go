@@ -118,6 +118,37 @@ func (r *Roster) Owns(place member.ID, identity member.Identity) bool {
 	return r.binding[place] == identity
 }
 
+// Takes reports whether a batch is of the stream that its place has: of who is
+// bound to it, not beyond where it was cut, and of the time since then if who wrote
+// it came back.
+func (r *Roster) Takes(b *protocol.Batch) bool {
+	if r.view == nil {
+		return r.binding[b.Origin] == b.Identity
+	}
+	from, to := r.view.Span(b.Origin, b.Identity)
+	return b.Seq > from && b.Last() <= to
+}
+
+// Pen returns the identity that stands on what is written at the own place now.
+func (r *Roster) Pen() member.Identity {
+	if r.view == nil || r.observer {
+		return r.identity
+	}
+	return r.view.Places[r.self].Pen()
+}
+
+// WroteHere reports whether a batch is of this incarnation, of whatever time.
+func (r *Roster) WroteHere(b *protocol.Batch) bool {
+	if b.Origin != r.self {
+		return false
+	}
+	return b.Identity == r.identity || r.view != nil && r.Owns(r.self, r.identity) && r.view.IsOf(r.self, b.Identity)
+}
+
+// MayReturn reports whether this incarnation was let go from its place and can come
+// back to it.
+func (r *Roster) MayReturn() bool { return r.IsGone(r.self) && r.Owns(r.self, r.identity) }
+
 // IsGone reports whether who had a place was let go.
 func (r *Roster) IsGone(place member.ID) bool {
 	return r.view != nil && r.view.Places[place].Role == member.Gone
@@ -275,8 +306,11 @@ func (r *Roster) Install(v *member.View, k Keeper) {
 		r.seat(id, k)
 	}
 	r.take(v)
-	if r.observer = r.isObserver(); r.observer && !was {
+	switch r.observer = r.isObserver(); {
+	case r.observer && !was:
 		r.findings.Add(protocol.LetGo, r.self)
+	case was && !r.observer:
+		r.findings.Drop(protocol.LetGo, r.self)
 	}
 	r.unkept, r.sworn = true, true
 }

@@ -1,6 +1,7 @@
 package synod
 
 import (
+	"slices"
 	"time"
 
 	"chatterbox/internal/core/member"
@@ -71,6 +72,14 @@ func (s *Synod) goes() member.Identity {
 	return 0
 }
 
+// begun returns the change of the newest bid, nil if there is none.
+func (s *Synod) begun() *member.Change {
+	if len(s.bids) == 0 {
+		return nil
+	}
+	return &s.bids[len(s.bids)-1].Change
+}
+
 // attempt begins a bid if one is due: what was asked, or else what somebody
 // else began and did not end. A change that cannot be completed, such as of a
 // newcomer that is gone again, gives way to none in the end.
@@ -84,8 +93,8 @@ func (s *Synod) attempt() {
 		change = *s.wish
 	default:
 		s.tries++
-		if s.tries%renewEvery != 0 && len(s.bids) > 0 {
-			change = s.bids[len(s.bids)-1].Change
+		if begun := s.begun(); s.tries%renewEvery != 0 && begun != nil && begun.Kind != member.Rejoin { // who wants to come back asks again
+			change = *begun
 		}
 	}
 	place, _ := s.view.PlaceOf(s.self)
@@ -104,9 +113,13 @@ func (s *Synod) highest() uint64 {
 }
 
 // promise answers the newest bid with the promise that it asks for, and reports whether
-// it did.
+// it did. Whose stream has ended promises nobody's coming back: what settled may be
+// later than its clock.
 func (s *Synod) promise(log Log) bool {
 	newest := s.newest()
+	if begun := s.begun(); begun != nil && begun.Kind == member.Rejoin && log.Ended() {
+		return false
+	}
 	if len(s.bids) == 0 || !s.view.Has(s.self) || newest.Compare(s.vote.Promised) <= 0 || s.bids[len(s.bids)-1].View != nil {
 		return false
 	}
@@ -207,13 +220,31 @@ func (s *Synod) accept(log Log) bool {
 		return false
 	case !s.view.Has(s.self) && !b.View.Has(s.self):
 		return false
-	case !s.holds(b.View, log):
+	case !s.holds(b.View, log), s.view.Has(s.self) && !s.haveCome(b.View):
 		return false
 	}
 	s.wedge(log)
 	s.vote.Promised, s.vote.Accepted = b.Ballot, b.Ballot
 	s.putVote(s.vote)
 	return true
+}
+
+// haveCome reports whether all newcomers of a view have accepted it, and so hold what
+// it builds upon: what the members of the present view forget nobody could give to
+// them any more. Members accept after them, so one of these that has is proof enough.
+func (s *Synod) haveCome(v *member.View) bool {
+	missing := v.Came()
+	for i := range s.votes {
+		at, known := s.find(s.votes[i].Accepted)
+		if !known || s.bids[at].View == nil || !s.bids[at].View.Same(v) {
+			continue
+		}
+		if s.view.Has(s.votes[i].Identity) {
+			return true
+		}
+		missing = slices.DeleteFunc(missing, func(one member.Identity) bool { return one == s.votes[i].Identity })
+	}
+	return len(missing) == 0
 }
 
 // holds reports whether this member holds all that a view builds upon.

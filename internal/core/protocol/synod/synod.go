@@ -44,6 +44,9 @@ type Log = interface {
 	// Free reports whether all members of the view, and a newcomer, have shown
 	// that they need nothing any more of the stream of who is gone from a place.
 	Free(place member.ID, newcomer member.Identity) bool
+	// Ended reports whether the own stream has ended: then its promise is no time of
+	// the own clock, and does not say after what a newcomer begins.
+	Ended() bool
 }
 
 // roundMax bounds the rounds that are taken from others: at one a second they
@@ -258,7 +261,7 @@ func (s *Synod) install(v *member.View) {
 	s.view = v
 	s.vote, s.wedged, s.own, s.tries = protocol.Vote{}, false, protocol.Ballot{}, 0
 	s.bids, s.votes = nil, nil
-	if w := s.wish; w != nil && (w.Kind == member.Renew || w.Done(v) || w.Check(v) != nil || !v.Has(s.self)) {
+	if w := s.wish; w != nil && (w.Kind == member.Renew || w.Kind == member.Rejoin || w.Done(v) || w.Check(v) != nil || !v.Has(s.self)) {
 		s.wish = nil
 	}
 	s.stir()

@@ -141,6 +141,9 @@ func (n *node) Have(place member.ID) uint64 { return n.streams[place].have() }
 // Clock implements synod.Log.
 func (n *node) Clock() clock.Time { return n.clock }
 
+// Ended implements synod.Log.
+func (*node) Ended() bool { return false }
+
 // Free implements synod.Log.
 func (n *node) Free(place member.ID, newcomer member.Identity) bool {
 	if n.mutant != newcomersNotAsked && !n.knowsTrimmed(newcomer, place) {

@@ -1,0 +1,207 @@
+package delta
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"chatterbox/internal/core/clock"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
+)
+
+// What is here lets a member come back that was let go. It goes on with the stream
+// of its place where that was cut. What it had written beyond the cut is in nobody's
+// order: those are its orphans. It writes them again first, each under the number
+// that it had, so an orphan is written again if and only if its number is the next
+// one: once, in order, whenever the member crashes, and however often it goes.
+
+// comeback is what a member that was let go, or has come back, has to do.
+type comeback struct {
+	wanted  bool             // it asks to be a member again
+	orphans []protocol.Batch // own batches beyond what the stream has, by number, without gaps
+	closing bool             // the own stream is to end behind them
+}
+
+// askBack has this member ask the others to take it back.
+func (d *Delta) askBack() error {
+	switch {
+	case !d.roster.MayReturn():
+		return errors.New("only who was let go, and has its data, comes back")
+	case d.closed, d.own.back.closing:
+		return errors.New("this member has ended its stream, so there is nothing to come back for")
+	}
+	if err := (&member.Change{Kind: member.Rejoin, Identity: d.cfg.Identity}).Check(d.roster.View()); err != nil {
+		return err
+	}
+	d.own.back.wanted = true
+	return nil
+}
+
+// askTurn is how long one member after the other is asked.
+const askTurn = time.Second
+
+// wish returns what a peer is asked for, nil if nothing is: one member at a time, so
+// that not all of them propose the same.
+func (d *Delta) wish(l *link) *member.Change {
+	if !d.own.back.wanted || !d.roster.MayReturn() || d.closed || d.own.back.closing || l.report.view != d.roster.Tag() || !d.boundTo(l) || d.synod.Wedged() {
+		return nil
+	}
+	turn := int(d.now/askTurn) % d.roster.Size()
+	for j := range d.streams {
+		switch {
+		case d.roster.IsGone(member.ID(j)):
+		case turn == 0 && member.ID(j) == l.peer:
+			return &member.Change{Kind: member.Rejoin, Identity: d.cfg.Identity}
+		default:
+			turn--
+		}
+	}
+	return nil
+}
+
+// onWish proposes to take a member back that asks for it, once it holds about as much
+// as was delivered here: while a change is decided nothing settles until it holds
+// what the others do.
+func (d *Delta) onWish(l *link, m *protocol.Message) {
+	c := m.Wish
+	if c == nil || c.Kind != member.Rejoin || c.Identity != m.Identity || m.Identity != l.presence.identity || d.synod == nil || d.roster.Observes() {
+		return
+	}
+	if d.choosing() || d.closed || l.row == nil || c.Check(d.roster.View()) != nil || d.canDecide() != nil {
+		return
+	}
+	for j, r := range d.frontier.rows {
+		if r != nil && r.time(member.ID(j)) >= clock.Infinity || d.known(l, member.ID(j)) < d.deliveredOf(member.ID(j)) {
+			return
+		}
+	}
+	_ = d.synod.Ask(*c) // it was checked
+}
+
+// reopen opens a stream again whose origin came back: it goes on behind its cut, at a
+// time that lies behind all that settled. What is stable among the others is not so
+// with who came, which holds what they built the view upon, and may lack the rest.
+func (d *Delta) reopen(stream member.ID, r *member.Return) {
+	d.shorten(stream, r.Cut)
+	d.frontier.reopen(d.frontier.mine, stream, r.Start)
+	for i := range d.links {
+		for _, row := range []*row{d.frontier.rows[i], d.links[i].row} {
+			if row != nil {
+				d.frontier.reopen(row, stream, r.Start)
+			}
+		}
+	}
+	d.frontier.rows[stream], d.links[stream].row = nil, nil
+	d.frontier.stable = d.frontier.base.Time
+}
+
+// takePlace begins, or ends, to write, if this member came back or was let go.
+func (d *Delta) takePlace(observed bool) {
+	switch observes := d.roster.Observes(); {
+	case observes && !observed:
+		d.own.room = 0
+	case observed && !observes:
+		s := &d.streams[d.cfg.Self]
+		d.own.back.wanted = false
+		d.frontier.rows[d.cfg.Self] = d.frontier.mine
+		d.own.appended = d.own.trimmed
+		for number := s.log.first; number < s.log.end; number++ {
+			d.own.appended += s.log.at(number).Size()
+		}
+		for i := range d.links {
+			d.links[i].confirmed = confirmation{number: s.log.first, bytes: d.own.trimmed}
+			d.links[i].report.promise = 0
+		}
+		if d.own.back.closing && len(d.own.back.orphans) == 0 {
+			d.close()
+		}
+	}
+}
+
+// setAside keeps what this member wrote beyond a cut, and gives the rest back: the
+// batches that were taken out of a stream, last ones first.
+func (d *Delta) setAside(stream member.ID, batches []protocol.Batch) {
+	if stream != d.cfg.Self || !d.roster.Owns(stream, d.cfg.Identity) {
+		for i := range batches {
+			d.giveBack(&batches[i])
+		}
+		return
+	}
+	slices.Reverse(batches)
+	for i := range batches {
+		batches[i] = d.asOrphan(batches[i])
+	}
+	d.own.back.orphans = append(batches, d.own.back.orphans...)
+}
+
+// giveBack releases a batch that may be parked.
+func (d *Delta) giveBack(b *protocol.Batch) {
+	if b.Parked == 0 {
+		d.release(b)
+	}
+}
+
+// asOrphan returns a batch as it is kept for later: with a journal that has the bytes.
+func (d *Delta) asOrphan(b protocol.Batch) protocol.Batch {
+	if d.cfg.Durable && b.Parked == 0 {
+		d.release(&b)
+		b.Parked, b.Bytes, b.Buffer = uint32(len(b.Bytes)), nil, nil
+	}
+	if !d.cfg.KeepPrepared {
+		b.Prepared = nil
+	}
+	return b
+}
+
+// keepOrphan keeps a batch that a restart finds beyond what the stream of its place
+// has, if this member wrote it. What it wrote twice has the same entries.
+func (d *Delta) keepOrphan(b *protocol.Batch) {
+	next := d.frontier.held(b.Origin) + 1
+	if n := len(d.own.back.orphans); n > 0 {
+		next = d.own.back.orphans[n-1].Last() + 1
+	}
+	if !d.roster.WroteHere(b) || b.Seq != next {
+		d.fx.Release = append(d.fx.Release, *b)
+		return
+	}
+	d.own.back.orphans = append(d.own.back.orphans, d.asOrphan(*b))
+}
+
+// forgetOrphans forgets those that the own stream has by now.
+func (d *Delta) forgetOrphans() {
+	for len(d.own.back.orphans) > 0 && d.own.back.orphans[0].Last() <= d.frontier.held(d.cfg.Self) {
+		d.popOrphan()
+	}
+}
+
+func (d *Delta) popOrphan() {
+	d.giveBack(&d.own.back.orphans[0])
+	d.own.back.orphans = d.own.back.orphans[1:]
+}
+
+// writeAgain has the driver submit what is to be written again, as far as there is
+// room for it.
+func (d *Delta) writeAgain() {
+	if d.roster.Observes() || d.closed {
+		return
+	}
+	room := d.own.room
+	for _, b := range d.own.back.orphans {
+		if room <= 0 || len(d.fx.Orphans) > 0 && b.Size() > room {
+			return
+		}
+		room -= b.Size()
+		d.fx.Orphans = append(d.fx.Orphans, b)
+	}
+}
+
+// takeOrphan reports whether a batch that is submitted is the next one to be written
+// again; then it is not kept for that any more.
+func (d *Delta) takeOrphan(b *protocol.Batch) bool {
+	if d.roster.Observes() || d.closed || len(d.own.back.orphans) == 0 || d.own.back.orphans[0].Seq != b.Seq || b.Seq != d.frontier.held(d.cfg.Self)+1 {
+		return false
+	}
+	d.popOrphan()
+	return true
+}
