@@ -160,7 +160,7 @@ Examples:
 
 // Contradictions demands something to compare.
 func (c *verifyCommand) Contradictions(wrong *cli.Mistakes) {
-	if len(c.Sources) < 2 {
+	if len(c.Sources) == 1 {
 		wrong.Addf("<source> %v: name two or more, there is nothing to compare", c.Sources)
 	}
 }

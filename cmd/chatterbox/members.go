@@ -48,6 +48,7 @@ Examples:
 // Contradictions finds an action without a name.
 func (c *membersCommand) Contradictions(wrong *cli.Mistakes) {
 	switch action := c.Action.Value; {
+	case c.Action.Mistake() != "":
 	case action != "" && c.Name == "":
 		wrong.Addf("%s: name the member", action)
 	case action == "move" && c.To == "":

@@ -38,23 +38,32 @@ func parse(parser *kong.Kong, args []string) (*kong.Context, Mistakes) {
 	for {
 		context, err := parser.Parse(args)
 		if err == nil {
-			wrong = append(wrong, valueMistakes(context)...)
-			if s := settingsOf(context); s != nil {
-				wrong = append(wrong, s.wrong...)
-			}
-			if command, ok := context.Selected().Target.Addr().Interface().(Contradictory); ok {
-				command.Contradictions(&wrong)
-			}
-			return context, wrong
+			return context, append(wrong, mistakesOf(context)...)
 		}
 		culprit := culprit(err, args)
 		if context := contextOf(err); culprit < 0 || context.Selected() == nil {
 			wrong.Addf("%s", explainCommand(parser, args, culprit, err))
+			if context != nil && context.Error == nil && context.Selected() != nil {
+				wrong = append(wrong, mistakesOf(context)...) // what is missing says nothing of what is there
+			}
 			return context, wrong
 		}
 		wrong.Addf("%s", explain(err))
 		args = without(args, culprit)
 	}
+}
+
+// mistakesOf returns what is wrong with the values of the selected command, each by
+// itself and together.
+func mistakesOf(context *kong.Context) Mistakes {
+	wrong := valueMistakes(context)
+	if s := settingsOf(context); s != nil {
+		wrong = append(wrong, s.wrong...)
+	}
+	if command, ok := context.Selected().Target.Addr().Interface().(Contradictory); ok {
+		command.Contradictions(&wrong)
+	}
+	return wrong
 }
 
 // culprit returns the index of the argument that the parser stopped at: the

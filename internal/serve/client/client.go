@@ -58,7 +58,7 @@ func (c *Client) request(ctx context.Context, method, path, kind string, body io
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, c.unreachable(err)
 	}
 	if response.StatusCode < http.StatusMultipleChoices {
 		return response, nil
