@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -301,10 +302,10 @@ func sameSettings(a, b *bench.Report) bool {
 func throughputRows(style term.Style, r *bench.Report) [][]string {
 	rows := [][]string{{"series", " entries", " of limit", " of raw", " CPU s/million", " wire B/entry", " peak MiB"}}
 	for _, mode := range []bench.Mode{bench.Raw, bench.Limit, bench.Fresh, bench.Trips, bench.Ordered, bench.Watched} {
-		rate := r.Median(mode, func(round bench.Round) float64 { return round.PerSecond })
-		if rate == 0 {
+		if !slices.ContainsFunc(r.Rounds, func(round bench.Round) bool { return round.Mode == mode }) {
 			continue
 		}
+		rate := r.Median(mode, func(round bench.Round) float64 { return round.PerSecond })
 		name := string(mode)
 		if mode == bench.Ordered {
 			name = style.Strong(name)

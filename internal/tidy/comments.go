@@ -143,3 +143,34 @@ func Names(t *Tree) []Finding {
 	}
 	return inOrder(findings)
 }
+
+// disused returns words that were names once, and what is said now (docs/words.md).
+func disused() map[string]string {
+	return map[string]string{
+		"deed": "event, transition or command", "deeds": "events, transitions or commands",
+		"owed": "unstable, lacked or asked", "expectant": "waiting", "guest": "observer",
+	}
+}
+
+// Words finds names with a word that the house has another one for.
+func Words(t *Tree) []Finding {
+	var findings []Finding
+	words, pieces := disused(), regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+`)
+	t.files(onlyCode, func(_ *Package, f *File) {
+		told := map[string]bool{}
+		ast.Inspect(f.Syntax, func(node ast.Node) bool {
+			name, ok := node.(*ast.Ident)
+			if !ok || told[name.Name] {
+				return true
+			}
+			for _, word := range pieces.FindAllString(name.Name, -1) {
+				if better := words[strings.ToLower(word)]; better != "" {
+					told[name.Name] = true
+					findings = append(findings, t.at(name, "%s: say %s instead of %s, see docs/words.md", name.Name, better, strings.ToLower(word)))
+				}
+			}
+			return true
+		})
+	})
+	return inOrder(findings)
+}

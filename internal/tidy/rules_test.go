@@ -109,6 +109,8 @@ func TestCommentRulesCanFail(t *testing.T) {
 		{"unfinished work is found", LeftOvers, "-- a/a.go --\npackage a\n// " + "to" + "do: more\n", []string{"a/a.go:2: unfinished"}},
 		{"a word that contains one is fine", LeftOvers, "-- a/a.go --\npackage a\n// stubborn\n", nil},
 		{"a vague package is found", Names, "-- util/a.go --\npackage util\n", []string{"util: "}},
+		{"a word that is out of use is found", Words, "-- a/a.go --\npackage a\n// A deed.\nfunc doDeed(deeds int) { _ = deeds }\n", []string{"a/a.go:3: doDeed: say event", "a/a.go:3: deeds: say events"}},
+		{"a word that holds one is fine", Words, "-- a/a.go --\npackage a\nfunc indeed() {}\n", nil},
 		{"a noun is fine", Names, "-- internal/core/clock/a.go --\npackage clock\n", nil},
 	})
 }

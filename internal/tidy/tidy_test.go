@@ -37,6 +37,7 @@ func TestCommentsSayWhatFunctionsReturn(t *testing.T) { none(t, Godoc) }
 func TestLoopsLookWhyTheyEnded(t *testing.T)          { none(t, Endings) }
 func TestNothingIsLeftUnfinished(t *testing.T)        { none(t, LeftOvers) }
 func TestPackagesHaveTellingNames(t *testing.T)       { none(t, Names) }
+func TestNamesAreOfTheHouse(t *testing.T)             { none(t, Words) }
 func TestFilesAreShort(t *testing.T)                  { none(t, FileSizes) }
 func TestFunctionsCanBeSeenAtOnce(t *testing.T)       { none(t, FuncSizes) }
 func TestStatesAreMachines(t *testing.T)              { none(t, StateSizes) }

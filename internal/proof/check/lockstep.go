@@ -22,10 +22,10 @@ func oneApart(c *court) rule {
 	}
 }
 
-func (c *court) judgeCommitted(e *trace.Event, last uint64, deed string) {
+func (c *court) judgeCommitted(e *trace.Event, last uint64, verb string) {
 	for k := range c.past.members {
 		if held := c.past.members[k].ever[e.Stream]; held < last {
-			c.violated(e, "%s %d/%d, of which member %d holds only %d entries", deed, e.Stream, last, member.ID(k), held)
+			c.violated(e, "%s %d/%d, of which member %d holds only %d entries", verb, e.Stream, last, member.ID(k), held)
 		}
 	}
 }
