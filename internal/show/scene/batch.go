@@ -45,11 +45,13 @@ func (b *Batch) Last() uint64 { return b.Seq + b.Count - 1 }
 // stream is what is known of what one member wrote. Places count from the
 // first batch or promise of the run; those before the bases are forgotten.
 type stream struct {
-	identity member.Identity // of the life of its data that writes at present
-	known    uint64          // entries of that life that anybody holds
-	ended    member.Identity // whose stream ended with a view
-	end      uint64          // after so many entries
-	former   uint64          // entries of lives before that count
+	identity member.Identity   // of the life of its data that writes at present
+	known    uint64            // entries of that life that anybody holds
+	ended    member.Identity   // whose stream ended with a view
+	end      uint64            // after so many entries
+	former   uint64            // entries of lives before that count
+	opened   uint64            // the number of the view in which it went on after it had ended
+	before   []member.Identity // under which its life wrote until then
 
 	batches     []*Batch
 	batchBase   int
@@ -71,6 +73,12 @@ type arrival struct {
 func (s *Scene) hold(m *Member, e *trace.Event) {
 	t, last := &s.streams[e.Stream], e.Seq+e.Count-1
 	m.Heard = s.Now
+	if slices.Contains(t.before, e.Identity) {
+		if last <= t.known {
+			m.Have[e.Stream] = max(last, m.Have[e.Stream])
+		}
+		return
+	}
 	if e.Identity != t.identity {
 		if t.identity != 0 && last <= t.known && e.Member != e.Stream {
 			return // of a life that is over

@@ -207,7 +207,7 @@ func (s *Scene) live(m *Member, e *trace.Event) {
 		s.become(m, Running)
 	case trace.Close:
 		m.Closed = true
-	case trace.Install, trace.Ends:
+	case trace.Install, trace.Ends, trace.Opens:
 		s.install(m, e)
 	case trace.Up, trace.Down:
 		s.connect(e)

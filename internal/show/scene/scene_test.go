@@ -212,3 +212,36 @@ func (d *diary) Lost(b *Batch) { d.note("lost %d, ", b.Number) }
 func (d *diary) Dropped(b *Batch, id member.ID) { d.note("dropped %d by %d, ", b.Number, id) }
 
 func (d *diary) Restarted(id member.ID) { d.note("restarted %d, ", id) }
+
+// TestAStreamGoesOnWhenItsWriterIsBack has c write alone, be evicted and come back: what
+// it wrote is counted once, and all of it settles.
+func TestAStreamGoesOnWhenItsWriterIsBack(t *testing.T) {
+	shape := sim.Draw(3, 4)
+	shape.Spared, shape.Rates, shape.Journal, shape.Changes, shape.Streams, shape.Scarce = nil, []float64{20, 20, 60, 20}, true, true, false, false
+	shape.ParkBytes, shape.DiskBytes = 0, 0
+	run, result := play(t, sim.Config{Seed: 3, Members: 4, Shape: &shape, SendFor: 5 * time.Second, GraceFor: time.Minute, Map: parse(t, `
+1s   c <-> *  cut
+2s   a  evict c
+3s   c <-> *  heal
+3500ms c return
+`)})
+	if result.Failed() {
+		t.Fatal(result.Violations)
+	}
+	out, end := run.At(2900*time.Millisecond), run.At(run.End())
+	if !out.Out(2) || end.Out(2) {
+		t.Errorf("c is out: %v, and in the end: %v", out.Out(2), end.Out(2))
+	}
+	written := uint64(0)
+	for _, entries := range end.Written {
+		written += entries
+	}
+	for id := range end.Members {
+		if m := &end.Members[id]; m.Final == nil || m.Held() != written || m.Final.Entries != written || m.Settled != written || len(m.tentative) > 0 {
+			t.Errorf("%d entries were written; member %d holds %d, %d settled: %+v", written, id, m.Held(), m.Settled, m.Final)
+		}
+	}
+	if out.Written[2] >= end.Written[2] {
+		t.Errorf("c had written %d entries, and in the end %d", out.Written[2], end.Written[2])
+	}
+}

@@ -1,6 +1,8 @@
 package scene
 
 import (
+	"slices"
+
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/proof/trace"
 )
@@ -16,7 +18,14 @@ func (s *Scene) install(m *Member, e *trace.Event) {
 	if m.View.Number > s.View.Number {
 		s.View = trace.View{Number: m.View.Number}
 	}
-	if e.Kind != trace.Ends {
+	switch e.Kind {
+	case trace.Install:
+		return
+	case trace.Opens:
+		if e.Number == m.View.Number {
+			s.lose(m, e)
+		}
+		s.streams[e.Stream].open(e)
 		return
 	}
 	s.lose(m, e)
@@ -38,6 +47,15 @@ func (s *Scene) end(t *stream, e *trace.Event) {
 	}
 }
 
+// open takes in that a stream goes on behind its end, once.
+func (t *stream) open(e *trace.Event) {
+	if e.Number <= t.opened {
+		return
+	}
+	t.opened, t.before = e.Number, append(slices.Clip(t.before), t.identity)
+	t.identity, t.known, t.ended = e.Identity, e.Have, 0
+}
+
 // judge tells whether a batch can never settle.
 func (s *Scene) judge(t *stream, b *Batch) {
 	if s.Witness != nil && b.Identity == t.ended && b.Seq > t.end {
@@ -48,7 +66,9 @@ func (s *Scene) judge(t *stream, b *Batch) {
 // lose lets the member drop what it holds of a stream beyond its end.
 func (s *Scene) lose(m *Member, e *trace.Event) {
 	m.Have[e.Stream] = min(m.Have[e.Stream], e.Have)
-	beyond := func(b *Batch) bool { return b.Stream == e.Stream && b.Identity == e.Identity && b.Seq > e.Have }
+	beyond := func(b *Batch) bool {
+		return b.Stream == e.Stream && (b.Identity == e.Identity) == (e.Kind == trace.Ends) && b.Seq > e.Have
+	}
 	kept := m.tentative[:0:0]
 	for _, b := range m.tentative {
 		switch {
