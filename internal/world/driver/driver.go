@@ -167,7 +167,7 @@ func New(cfg Config) *Driver {
 		turn: turn{source: cfg.Source, tick: cfg.Tick, watched: cfg.Watched},
 	}
 	if int(d.self) < len(status.Held) {
-		d.appended = status.Held[d.self].Have
+		d.appended = status.Held[d.self].Have + status.Orphans
 	}
 	d.accepted = d.appended
 	return d
@@ -238,7 +238,7 @@ func (d *Driver) keep(effects protocol.Effects) {
 	for i := range effects.Append {
 		if effects.Append[i].Origin == d.self {
 			wire.Seal(&effects.Append[i])
-			d.appended = effects.Append[i].Last()
+			d.appended = max(d.appended, effects.Append[i].Last()) // what is written again has its number
 		}
 	}
 	if effects.View != nil {

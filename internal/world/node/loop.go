@@ -359,6 +359,9 @@ func (n *Node) onlyReads(status *protocol.Status) {
 // writesAgain takes in again after this member was let go and came back. What it had
 // accepted alone has its numbers, and goes first.
 func (n *Node) writesAgain(status *protocol.Status) {
+	if n.own.waiters.Load() > 0 {
+		return // who waits for what was dropped is told that first: its number is given out again
+	}
 	n.reads = false
 	n.own.restore()
 	n.outbox.goOn(status.Held[n.cfg.Self].Have + status.Orphans)
