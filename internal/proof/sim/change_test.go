@@ -97,6 +97,22 @@ func TestSlowMembersStay(t *testing.T) {
 	}
 }
 
+// TestWhoComesAndGoesIsTakenBackLater: one that is cut off for 4 of every 8 s, and asks
+// to come back all the time, is let go less often than every time.
+func TestWhoComesAndGoesIsTakenBackLater(t *testing.T) {
+	c, err := sim.ParseCase([]byte("# run: members=3 seed=1 send=100s grace=62s changes evict-after=2s rates=5,5,5 journal streams\n"+
+		"1s every 8s until 97s c <-> * cut\n5s every 8s until 97s c <-> * heal\n1s every 100ms until 100s c return\n"), "flapping")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := new(installs)
+	c.Sink = seen
+	mustHold(t, sim.NewRunner(), c)
+	if seen.views < 3*3 || seen.views > 3*18 { // each of three members installs each of them
+		t.Errorf("%d views were installed: it went 12 times", seen.views/3)
+	}
+}
+
 // TestDeadMemberIsLetGo: one of three that is gone for good stops settling until
 // it is let go; then everything that the others wrote settles.
 func TestDeadMemberIsLetGo(t *testing.T) {

@@ -68,7 +68,7 @@ func (d *Delta) onWish(l *link, m *protocol.Message) {
 	if c == nil || c.Kind != member.Rejoin || c.Identity != m.Identity || m.Identity != l.presence.identity || d.synod == nil || d.roster.Observes() {
 		return
 	}
-	if d.choosing() || d.closed || l.row == nil || c.Check(d.roster.View()) != nil || d.canDecide() != nil {
+	if d.suspicion.isBarred(l.peer, d.now) || d.choosing() || d.closed || l.row == nil || c.Check(d.roster.View()) != nil || d.canDecide() != nil {
 		return
 	}
 	for j, r := range d.frontier.rows {

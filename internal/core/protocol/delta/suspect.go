@@ -11,6 +11,51 @@ import (
 type suspicion struct {
 	away   []time.Duration // by place; nil: nobody is
 	looked time.Duration   // when that was found out last
+	came   []time.Duration // by place: when its tenant came back last; nil: nobody did
+	barred []time.Duration // by place: until when who was let go for being away is not taken back; nil: nobody is
+}
+
+// install notes who comes back, and who is let go for being away: after each time in
+// a row it is taken back twice as late, from when it was let go.
+func (s *suspicion) install(before, view *member.View, now, limit time.Duration) {
+	if before == nil {
+		return
+	}
+	for place := range view.Places {
+		p := &view.Places[place]
+		switch strikes := view.StrikesOf(p.Name); {
+		case p.Role == member.Writer && p.Since > before.Number:
+			s.came = note(s.came, len(view.Places), place, now)
+		case p.Role == member.Gone && before.Places[place].Role == member.Writer && strikes > 0:
+			s.barred = note(s.barred, len(view.Places), place, now+min(limit<<min(strikes-1, 20), barMax))
+		}
+	}
+}
+
+func note(times []time.Duration, places, place int, at time.Duration) []time.Duration {
+	if times == nil {
+		times = make([]time.Duration, places)
+	}
+	times[place] = at
+	return times
+}
+
+// isBarred reports whether who was let go from a place is not to be taken back yet.
+func (s *suspicion) isBarred(place member.ID, now time.Duration) bool {
+	return s.barred != nil && now < s.barred[place]
+}
+
+// strikes returns how often in a row a member has been let go, this time included:
+// who had been back for long is let go for the first time.
+func (s *suspicion) strikes(place member.ID, before uint64, now, limit time.Duration) uint64 {
+	came := time.Duration(0)
+	if s.came != nil {
+		came = s.came[place]
+	}
+	if now-s.away[place]-came >= stayLimits*limit {
+		return 1
+	}
+	return before + 1
 }
 
 // pass lets time pass for who is not among those that are together. A member that
@@ -67,7 +112,8 @@ func (d *Delta) suspect() {
 	}
 	gone := &view.Places[whom]
 	// There is such a member, and it is not the only one: this is never refused.
-	_ = d.synod.Ask(member.Change{Kind: member.Evict, Identity: gone.Identity, Strikes: view.StrikesOf(gone.Name) + 1})
+	strikes := d.suspicion.strikes(whom, view.StrikesOf(gone.Name), d.now, d.cfg.EvictAfter)
+	_ = d.synod.Ask(member.Change{Kind: member.Evict, Identity: gone.Identity, Strikes: strikes})
 }
 
 // suspects reports whether this member looks who is away: it is told to, and can

@@ -57,6 +57,44 @@ func TestSuspicion(t *testing.T) {
 	}
 }
 
+// TestWhoIsLetGoAgainIsTakenBackLater: after 2 s at first, then after twice as long each
+// time in a row, up to five minutes; after a stay of 40 s it is the first time again.
+func TestWhoIsLetGoAgainIsTakenBackLater(t *testing.T) {
+	const limit = 2 * time.Second
+	view := func(number, since, strikes uint64, role member.Role) *member.View {
+		return &member.View{
+			Number: number, Places: []member.Place{{Role: member.Writer, Name: "a", Since: 1}, {Role: role, Name: "b", Since: since}},
+			Strikes: []member.Strike{{Name: "b", Count: strikes}},
+		}
+	}
+	var s suspicion
+	now, number := time.Duration(0), uint64(1)
+	last := view(1, 1, 0, member.Writer)
+	for i, test := range []struct {
+		stays, barred time.Duration
+		strikes       uint64
+	}{
+		{time.Second, limit, 1}, {39 * time.Second, 2 * limit, 2}, {0, 4 * limit, 3}, {40 * time.Second, limit, 1}, {time.Hour, limit, 1},
+	} {
+		now += test.stays
+		s.away = []time.Duration{0, 0}
+		strikes := s.strikes(1, last.StrikesOf("b"), now, limit)
+		gone := view(number+1, last.Places[1].Since, strikes, member.Gone)
+		s.install(last, gone, now, limit)
+		if strikes != test.strikes || !s.isBarred(1, now+test.barred-1) || s.isBarred(1, now+test.barred) || s.isBarred(0, now) {
+			t.Errorf("%d: strike %d, barred at %v: %t", i, strikes, now+test.barred-1, s.isBarred(1, now+test.barred-1))
+		}
+		now += test.barred
+		last = view(number+2, number+2, strikes, member.Writer)
+		s.install(gone, last, now, limit)
+		number += 2
+	}
+	s.install(last, view(number+1, number, 50, member.Gone), now, limit)
+	if !s.isBarred(1, now+barMax-1) || s.isBarred(1, now+barMax) {
+		t.Error("not barred for five minutes")
+	}
+}
+
 // TestTogether: with whom a is together by who hears whom, of five members, of whom
 // e was let go. Rows that a cannot learn of are out of date.
 func TestTogether(t *testing.T) {

@@ -28,6 +28,13 @@ const (
 	originQuiets      = 4  // so much longer an origin that was heard is waited for: it may be slow, or its link come up next
 )
 
+// barMax is the longest that who was let go for being away is not taken back.
+const barMax = 5 * time.Minute
+
+// stayLimits is for how many times the time that members wait for one that is away it
+// must have been back so that earlier times do not count.
+const stayLimits = 20
+
 // oneTrip returns how long what left just now may take to be answered.
 func (d *Delta) oneTrip(l *link) time.Duration { return max(l.trip.srtt, 2*d.cfg.Tick) }
 

@@ -242,6 +242,7 @@ func (d *Delta) onChoice(c *protocol.Choice) {
 func (d *Delta) install(v *member.View) {
 	before, was := d.roster.Tag().Number, d.roster.Observes()
 	d.fx.View = v
+	d.suspicion.install(d.roster.View(), v, d.now, d.cfg.EvictAfter)
 	d.roster.Install(v, (*seats)(d))
 	if d.synod == nil {
 		d.synod = synod.New(synod.Config{Self: d.cfg.Identity, View: v, Now: d.now})
