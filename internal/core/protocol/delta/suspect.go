@@ -18,7 +18,7 @@ type suspicion struct {
 // install notes who comes back, and who is let go for being away: after each time in
 // a row it is taken back twice as late, from when it was let go.
 func (s *suspicion) install(before, view *member.View, now, limit time.Duration) {
-	if before == nil {
+	if before == nil || limit == 0 {
 		return
 	}
 	for place := range view.Places {
