@@ -210,7 +210,7 @@ func tokensOf(known tokens) *Tokens {
 }
 
 // listening serves with a handler until the test ends, and returns where.
-func listening(t *testing.T, handler http.Handler) string {
+func listening(t testing.TB, handler http.Handler) string {
 	t.Helper()
 	server := &http.Server{Handler: handler} //nolint:gosec // Limit sets the deadlines
 	Limit(server)
@@ -285,7 +285,7 @@ func TestTokenOfWhoDoesNotRead(t *testing.T) {
 	const token = "reading-reading-reading"
 	tokens := tokensOf(tokens{sha256.Sum256([]byte(token)): mayRead})
 	s, begun, ended := New(Config{Tokens: tokens}), make(chan bool), make(chan error, 1)
-	at := listening(t, s.guarded(route{"GET /v1/entries", mayRead, func(w http.ResponseWriter, _ *http.Request) {
+	s.handler = s.guarded(route{"GET /v1/entries", mayRead, func(w http.ResponseWriter, _ *http.Request) {
 		close(begun)
 		for text := make([]byte, 1<<20); ; {
 			if _, err := w.Write(text); err != nil {
@@ -293,7 +293,8 @@ func TestTokenOfWhoDoesNotRead(t *testing.T) {
 				return
 			}
 		}
-	}}))
+	}})
+	at := listening(t, s)
 	say(t, at, "GET /v1/entries HTTP/1.1\r\nHost: localhost\r\nAuthorization: bearer "+token+"\r\n\r\n")
 	<-begun
 	tokens.mu.Lock()

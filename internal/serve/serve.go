@@ -83,13 +83,14 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// ServeHTTP answers a request. Until it is known that the sender may do what he asks
-// for, and if there is no such thing, his body is waited for no longer than a second.
+// ServeHTTP answers a request. The body of who may not do what he asks for, or asks for
+// what there is not, is waited for no longer than a second.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if hasBody(r) {
+	recorded := &recorder{ResponseWriter: w, status: http.StatusOK}
+	s.handler.ServeHTTP(recorded, r)
+	if !recorded.allowed && hasBody(r) { // nobody has read it, so the server will
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(dismissWithin)) // a test's has none
 	}
-	s.handler.ServeHTTP(w, r)
 }
 
 // hasBody reports whether something of a request may come yet.
@@ -135,7 +136,7 @@ func (s *Server) guarded(r route) http.Handler {
 	counted := s.requests.MustCurryWith(prometheus.Labels{"route": path})
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		began := time.Now()
-		recorded := &recorder{ResponseWriter: w, status: http.StatusOK}
+		recorded := w.(*recorder) // ours
 		defer func() {
 			counted.WithLabelValues(request.Method, statusText(recorded.status)).Observe(time.Since(began).Seconds())
 		}()
@@ -144,9 +145,7 @@ func (s *Server) guarded(r route) http.Handler {
 			refuse(recorded, status, reason)
 			return
 		}
-		if r.need != mayAsk && hasBody(request) {
-			_ = http.NewResponseController(recorded).SetReadDeadline(time.Time{}) // it may be a stream that lasts
-		}
+		recorded.allowed = r.need != mayAsk
 		if s.tokens != nil && r.need != mayAsk {
 			vouch(request)
 			w := s.watchToken(recorded, request, r.need)
@@ -181,10 +180,12 @@ func local(host string) bool {
 	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer, and whether the sender may do what he
+// asks for.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	status  int
+	allowed bool
 }
 
 // WriteHeader passes the status on.

@@ -132,7 +132,8 @@ func New(config Config) (*Dashboard, error) {
 	}
 	d.server = &http.Server{
 		Handler: d.handler(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // it waits for bodies
+		ErrorLog:                     slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug),
 	}
 	go func() { d.served <- d.server.Serve(d.listener) }()
 	return d, nil
