@@ -53,7 +53,6 @@ type witness struct {
 	published clock.Vector      // the largest marks that messages said in this life with its data
 	spoken    clock.Vector      // the same of all lives
 	latest    clock.Time        // the largest time of all batches held
-	place     int               // index in order of the next batch to be delivered
 	position  uint64            // entries delivered
 	view      uint64            // the number of the view by which it goes; 0: the first one, or none
 	size      int               // members of that view; 0: all
@@ -126,7 +125,7 @@ func (h *history) note(e *trace.Event) {
 	case trace.Deliver:
 		h.noteDeliver(m, e)
 	case trace.Reset:
-		m.place, m.position = h.placeOf(e.Position), e.Position
+		m.position = e.Position
 	case trace.Receive:
 		m.informed = m.informed || h.wasInformed(e.Peer, e.Identity)
 	case trace.Crash:
@@ -250,7 +249,7 @@ func (m *witness) start(e *trace.Event) {
 	if e.Life == 1 {
 		m.writers[e.Member] = e.Identity // a later life may be a reader
 	}
-	m.latest, m.place, m.position, m.final = 0, 0, 0, nil
+	m.latest, m.position, m.final = 0, 0, nil
 	m.view, m.size, m.gone = 0, 0, nil
 }
 
@@ -352,22 +351,22 @@ func (s *stream) add(e *trace.Event, writer member.Identity) {
 
 func (h *history) noteDeliver(m *witness, e *trace.Event) {
 	h.counted[e.Stream] = h.root(e.Identity)
-	if m.place == len(h.order) {
-		h.order = append(h.order, placed{
+	if i, found := h.find(e.Position); !found {
+		h.order = slices.Insert(h.order, i, placed{
 			stream: e.Stream, identity: e.Identity, position: e.Position,
 			batch: batch{seq: e.Seq, count: e.Count, time: e.Time, hash: e.Hash, at: e.At, pen: e.Identity},
 		})
 	}
-	m.place++
 	m.position = e.Position + e.Count
 }
 
-// placeOf returns the index in the order of the batch at a position, or the end.
-func (h *history) placeOf(position uint64) int {
-	i, _ := slices.BinarySearchFunc(h.order, position, func(p placed, position uint64) int {
+// find returns the index in the order of the batch at a position, and reports whether
+// anybody has delivered it. A state that came from a peer may stand for batches that
+// nobody has delivered yet: who sent it is about to.
+func (h *history) find(position uint64) (index int, found bool) {
+	return slices.BinarySearchFunc(h.order, position, func(p placed, position uint64) int {
 		return compare(p.position, position)
 	})
-	return i
 }
 
 // after returns the index of the first batch that is not within the first have

@@ -7,18 +7,22 @@ import (
 )
 
 // agreement: the settled sequences of any two members are one a prefix of the
-// other. Each delivery is compared with that of the foremost member.
+// other. Each delivery is compared with what anybody has delivered there.
 func agreement(c *court) rule {
 	return func(e *trace.Event) {
-		m := &c.past.members[e.Member]
-		if m.place >= len(c.past.order) {
+		order := c.past.order
+		i, found := c.past.find(e.Position)
+		switch {
+		case i > 0 && order[i-1].position+order[i-1].count > e.Position:
+			c.violated(e, "delivers %d/%d after %d entries, where no batch begins; the one before begins after %d", e.Stream, e.Seq, e.Position, order[i-1].position)
+			return
+		case i < len(order) && !found && e.Position+e.Count > order[i].position:
+			c.violated(e, "delivers %d/%d after %d entries, %d of them, and the next batch begins after %d", e.Stream, e.Seq, e.Position, e.Count, order[i].position)
+			return
+		case !found:
 			return
 		}
-		want := &c.past.order[m.place]
-		if want.position != e.Position {
-			c.violated(e, "delivers %d/%d after %d entries, where no batch begins; the next one begins after %d", e.Stream, e.Seq, e.Position, want.position)
-			return
-		}
+		want := &order[i]
 		if want.stream != e.Stream || want.seq != e.Seq || want.count != e.Count || want.time != e.Time || want.hash != e.Hash || want.identity != e.Identity {
 			c.violated(e, "after %d entries delivers %d/%d (%d entries) at time %d with content %x, another member %d/%d (%d entries) at time %d with content %x",
 				e.Position, e.Stream, e.Seq, e.Count, uint64(e.Time), e.Hash,

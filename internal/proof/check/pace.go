@@ -83,7 +83,8 @@ func healTime(c *court) rule {
 // end of a phase.
 func (c *court) judgeWaiting(e *trace.Event, k int, m *witness, within time.Duration) {
 	delivered := make([]uint64, len(c.past.streams))
-	for i := range m.place {
+	next, _ := c.past.find(m.position)
+	for i := range next {
 		p := &c.past.order[i]
 		delivered[p.stream] = p.end() - 1
 	}

@@ -29,7 +29,8 @@ func TestWhoComesBackHasBothOfItsTimes(t *testing.T) {
 	steps := []protocol.Effects{
 		{Binding: member.Binding{1, 2, 3}, Agreed: true},
 		write(3, 1, 11), write(3, 2, 12), write(3, 3, 13), write(3, 4, 14),
-		{View: out}, again, write(pen, 4, 24), write(pen, 5, 25),
+		{View: out},
+		again, write(pen, 4, 24), write(pen, 5, 25),
 		{Base: &protocol.Snapshot{Time: 24, Have: []uint64{0, 0, 4}}, Bound: 99},
 	}
 	for _, self := range []member.ID{0, 2} {
