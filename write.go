@@ -16,8 +16,8 @@ import (
 //
 // An error together with the zero ID means that the payload is not in the log
 // and never will be. An error together with an ID means that ctx, the disk or
-// the node ended between the two: the entry is in doubt until Position knows
-// more. A retry in that case can make a second entry, unless it has a key.
+// the node ended between the two, or that the others evicted this member: the
+// entry is in doubt until Position knows more. A retry in that case can make a second entry, unless it has a key.
 //
 // The error wraps [ErrPayload], [ErrFull], [ErrReadOnly], [ErrClosed] or the
 // cause of ctx.
@@ -106,7 +106,7 @@ func (n *Node) accepted(ctx context.Context, seq uint64) (ID, error) {
 		return ID{}, n.whyEnded()
 	case n.isClosed():
 		return n.id(seq), n.err
-	case n.inner.Err() != nil:
+	case errors.Is(err, node.ErrLetGo), n.inner.Err() != nil:
 		return n.id(seq), fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	if stalled := n.inner.Stalled(); stalled != nil {

@@ -341,7 +341,7 @@ func (n *Node) onlyReads(status *protocol.Status) {
 	n.reads = true
 	if slices.Contains(status.Findings, protocol.Finding{Kind: protocol.LetGo, Member: n.cfg.Self}) {
 		n.outbox.suspend(ErrLetGo)
-		n.own.drop()
+		n.own.wake() // who waits is told
 		n.cfg.Log.Warn(ErrLetGo.Error(), "entries_that_only_it_has", status.Orphans)
 		return
 	}
@@ -357,14 +357,10 @@ func (n *Node) onlyReads(status *protocol.Status) {
 }
 
 // writesAgain takes in again after this member was let go and came back. What it had
-// accepted alone has its numbers, and goes first.
+// accepted alone goes first, then what waited: all of it keeps its numbers.
 func (n *Node) writesAgain(status *protocol.Status) {
-	if n.own.waiters.Load() > 0 {
-		return // who waits for what was dropped is told that first: its number is given out again
-	}
 	n.reads = false
-	n.own.restore()
-	n.outbox.goOn(status.Held[n.cfg.Self].Have + status.Orphans)
+	n.outbox.goOn()
 	n.cfg.Log.Info("this member belongs to the cluster again", "entries_to_be_written_again", status.Orphans)
 }
 

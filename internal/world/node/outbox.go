@@ -143,7 +143,7 @@ func (o *outbox) Next(partly bool, bytesMax int) (batch protocol.Batch, ok bool)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	batch, ok = o.out.Next(partly, bytesMax)
-	o.shut = o.shut && o.first // there is room: this member may write, as far as it knows
+	o.shut = o.shut && (o.first || bytesMax <= 0) // there is room: this member may write, as far as it knows
 	if o.out.HasRoom() {
 		o.release()
 	}
@@ -209,27 +209,31 @@ func (o *outbox) refuses() error {
 	return o.refusal
 }
 
-// suspend takes in nothing until goOn is called, and drops what is there: nobody was
-// told that it is accepted.
+// suspend takes in nothing until goOn is called. What is there waits, for it has its
+// numbers: nobody else ever gets one of these.
 func (o *outbox) suspend(why error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.refusal == nil {
 		o.refusal, o.suspended = why, true
 	}
-	o.out.Discard()
 	o.release()
 }
 
-// goOn takes in again what was refused by suspend: the next payload follows so many.
-func (o *outbox) goOn(last uint64) {
+// goOn takes in again after suspend.
+func (o *outbox) goOn() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.suspended {
 		o.refusal, o.suspended = nil, false
 	}
-	o.last = last
 	o.release()
+}
+
+func (o *outbox) isSuspended() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.suspended
 }
 
 // reopened returns a channel that is closed when anything changes for who waits.

@@ -43,9 +43,6 @@ func (p *progress) drop() {
 	p.wake()
 }
 
-// restore says that what is put in from now on may have a place.
-func (p *progress) restore() { p.dropped.Store(false) }
-
 func (p *progress) wake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,6 +83,8 @@ func (n *Node) Accepted(ctx context.Context, seq uint64) error {
 			return ErrNever
 		case ended:
 			return n.err
+		case n.own.appended.Load() < seq && n.outbox.isSuspended():
+			return fmt.Errorf("own entry %d waits until this member comes back: %w", seq, ErrLetGo)
 		}
 		select {
 		case <-changed:
