@@ -65,6 +65,13 @@ func (n *Node) depart() *departure {
 	return d
 }
 
+// isLeaving reports whether this member was asked to leave.
+func (n *Node) isLeaving() bool {
+	n.leaving.mu.Lock()
+	defer n.leaving.mu.Unlock()
+	return n.leaving.under != nil
+}
+
 func (n *Node) goForGood() (View, error) {
 	ctx := context.Background() // all that is waited for ends with the node
 	if last := n.inner.PrepareToLeave(); last > 0 {

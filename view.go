@@ -138,6 +138,8 @@ func (n *Node) Change(ctx context.Context, c Change) (View, error) {
 		return View{}, fmt.Errorf("%w: %w", ErrRefused, err)
 	case !done && c.Leave != "":
 		return n.leave(ctx, v)
+	case !done && c.Return != "" && n.isLeaving():
+		return View{}, fmt.Errorf("%w: it is leaving", ErrRemoved)
 	case !done && c.Return != "":
 		v, err = n.inner.Rejoin(ctx)
 	case !done:
