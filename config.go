@@ -91,8 +91,10 @@ type Config struct {
 
 	// EvictAfter is how long a member may be away until the others go on without it by
 	// themselves, as after [Change].Evict: away is who is not together with a quorum, so
-	// that they learn from it and it from them, on whatever way. At least 2 s, and the
-	// same at all members. Default: 0, they wait for it for ever.
+	// that they learn from it and it from them, on whatever way. Once it is reached
+	// again it asks them to take it back, as [Change].Return does. At least 2 s, and the
+	// same at all members. Default: 10 s. Negative: never, members go and come back
+	// only by Change.
 	EvictAfter time.Duration
 
 	// Prepare is called for each batch when it is made or received, while its
@@ -110,8 +112,10 @@ type Config struct {
 
 const (
 	memoryByDefault = 192 << 20
-	memoryMin       = 2 << 20
-	nameBytesMax    = 64
+	// evictAfterByDefault is longer than a restart and most pauses.
+	evictAfterByDefault = 10 * time.Second
+	memoryMin           = 2 << 20
+	nameBytesMax        = 64
 )
 
 func (c Config) withDefaults() Config {
@@ -120,6 +124,12 @@ func (c Config) withDefaults() Config {
 	}
 	if most := c.MaxMemory / 4; c.Volatile && (c.Retain.Bytes == 0 || c.Retain.Bytes > most) {
 		c.Retain.Bytes = most
+	}
+	switch {
+	case c.EvictAfter == 0:
+		c.EvictAfter = evictAfterByDefault
+	case c.EvictAfter < 0:
+		c.EvictAfter = 0 // of the node within: for ever
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -157,7 +167,7 @@ func (c *Config) validate() (member.List, member.ID, error) {
 	check(c.MaxMemory >= memoryMin, "MaxMemory is %d, it must be at least %d", c.MaxMemory, memoryMin)
 	check(c.MaxDisk == 0 || c.MaxDisk >= node.DiskBytesMin, "MaxDisk is %d, it must be at least %d", c.MaxDisk, node.DiskBytesMin)
 	check(c.MaxDisk == 0 || !c.Volatile, "MaxDisk is for a folder, and Volatile has none")
-	check(c.EvictAfter == 0 || c.EvictAfter >= node.EvictAfterMin, "EvictAfter is %v, it must be at least %v, or 0 for never", c.EvictAfter, node.EvictAfterMin)
+	check(c.EvictAfter == 0 || c.EvictAfter >= node.EvictAfterMin, "EvictAfter is %v, it must be at least %v, or negative for never", c.EvictAfter, node.EvictAfterMin)
 	check(c.Retain.Bytes >= 0, "Retain.Bytes is %d, it must not be negative", c.Retain.Bytes)
 	check(c.Retain.Age >= 0, "Retain.Age is %v, it must not be negative", c.Retain.Age)
 	return list, self, errors.Join(wrong...)

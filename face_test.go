@@ -22,6 +22,9 @@ func inCluster(t *testing.T, members int, configure func(*chatterbox.Config), te
 	})
 }
 
+// byCommand has members go and come back by command alone.
+func byCommand(cfg *chatterbox.Config) { cfg.EvictAfter = -1 }
+
 func volatile(cfg *chatterbox.Config) { cfg.Volatile = true }
 
 func broadcast(t *testing.T, n *chatterbox.Node, payload string) chatterbox.ID {

@@ -97,6 +97,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		end(err)
 		return nil, fmt.Errorf("chatterbox: open: %w", err)
 	}
+	if cfg.EvictAfter > 0 {
+		go n.comeBack(life)
+	}
 	if !bound() {
 		return nil, fmt.Errorf("chatterbox: open: %w", errors.Join(context.Cause(ctx), n.Close(ctx)))
 	}

@@ -35,7 +35,8 @@ type Status struct {
 	Accepted ID
 	// View is who belongs to the cluster.
 	View View
-	// EvictAfter is that of [Config]: after so long the others go on without a member.
+	// EvictAfter is that of [Config]: after so long the others go on without a member;
+	// 0 is never.
 	EvictAfter time.Duration
 	// Members are those of the view, this one included, and those that were
 	// evicted from it, in the order of their places.

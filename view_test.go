@@ -30,10 +30,11 @@ func namesIn(v chatterbox.View) string {
 }
 
 // TestWhoIsAwayForLongIsLetGo has a member of three die: the others go on without it
-// once they have waited for so long, and no sooner, and lose nothing. Of the two that
+// once they have waited for so long, and no sooner, and lose nothing, and c comes back
+// by itself when it is there again. Of the two that
 // are left none can be let go. Who is cut off from both alone lets nobody go.
 func TestWhoIsAwayForLongIsLetGo(t *testing.T) {
-	inCluster(t, 3, func(cfg *chatterbox.Config) { cfg.EvictAfter = 10 * time.Second }, func(t *testing.T, c *chatterboxtest.Cluster) {
+	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
 		c.Agree()
 		c.Isolate("a")
 		<-time.After(9 * time.Second)
@@ -63,6 +64,13 @@ func TestWhoIsAwayForLongIsLetGo(t *testing.T) {
 		if s := c.Node("a").Status(); s.View.Number != 2 || s.Ready == nil {
 			t.Errorf("one of two: %+v, %v", s.View, s.Ready)
 		}
+		c.Restart("b")
+		c.Restart("c")
+		<-time.After(time.Minute)
+		c.Agree()
+		if s := c.Node("c").Status(); s.View.Number != 3 || namesIn(s.View) != "a,b,c" {
+			t.Errorf("c is there again: %+v", s.View)
+		}
 	})
 }
 
@@ -70,7 +78,7 @@ func TestWhoIsAwayForLongIsLetGo(t *testing.T) {
 // once it is gone. What c had told before settles, what it wrote alone is lost and
 // can be read as orphans; c reads on when it is back.
 func TestTheOthersGoOnWithoutWhoIsEvicted(t *testing.T) {
-	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+	inCluster(t, 3, byCommand, func(t *testing.T, c *chatterboxtest.Cluster) {
 		told := broadcast(t, c.Node("c"), "told")
 		c.Agree()
 		c.Isolate("c")

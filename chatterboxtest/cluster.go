@@ -203,7 +203,9 @@ func (c *Cluster) open(i int) error {
 		}
 		if c.config.Protocol != "" {
 			n.Protocol = node.Protocol(c.config.Protocol)
-			n.Changes = n.Protocol == node.Delta
+			if n.Changes = n.Protocol == node.Delta; !n.Changes {
+				n.EvictAfter = 0
+			}
 		}
 		if c.record != nil {
 			n.Watcher = c.record.begin(member.ID(i), cfg.Volatile)

@@ -33,7 +33,7 @@ type serveCommand struct {
 	RetainFor   cli.Seconds        `default:"0" help:"How long settled entries can be read again; 0 is no limit. A bare number is seconds."`
 	Memory      cli.Whole          `name:"memory-max" default:"192" min:"8" max:"65536" help:"MiB of entries in memory. What peers lack beyond it is on disk; without a folder writing waits then."`
 	Disk        cli.Whole          `name:"disk-max" default:"0" max:"1073741824" help:"MiB that the folder may have, at least 16; then writing waits. 0 is no limit but the disk's."`
-	EvictAfter  cli.SecondsOrNever `default:"never" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does: 10s, or never, which is the default. Who was evicted so comes back by itself. The same at all members."`
+	EvictAfter  cli.SecondsOrNever `default:"10s" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does, and take it back once it is reached again. never: members go and come back by command alone. The same at all members."`
 	cli.LogFlags
 
 	tokens *serve.Tokens
@@ -110,7 +110,7 @@ func (c *serveCommand) Run(console *cli.Console) error {
 		Name: namesOf(c.members)[c.self], Members: c.founders(), Dir: c.DataDir.Value, Volatile: c.Volatile,
 		TLS: c.tls, Insecure: c.Insecure,
 		Retain:    chatterbox.Retain{Bytes: int64(c.RetainBytes.Value), Age: c.RetainFor.Duration},
-		MaxMemory: int64(c.Memory.Value) << 20, MaxDisk: int64(c.Disk.Value) << 20, EvictAfter: c.EvictAfter.Duration, Log: log,
+		MaxMemory: int64(c.Memory.Value) << 20, MaxDisk: int64(c.Disk.Value) << 20, EvictAfter: c.evictAfter(), Log: log,
 	})
 	if err != nil {
 		return err
@@ -124,7 +124,6 @@ func (c *serveCommand) Run(console *cli.Console) error {
 	console.Notef("ready")
 	c.notify(log, "READY=1")
 	go serve.Watch(ctx, n, serve.Logged(log))
-	go serve.Return(ctx, n, namesOf(c.members)[c.self], log)
 	select {
 	case <-ctx.Done():
 	case <-n.Done():
@@ -135,6 +134,14 @@ func (c *serveCommand) Run(console *cli.Console) error {
 	}
 	c.notify(log, "STOPPING=1")
 	return errors.Join(err, c.stop(n, server, console))
+}
+
+// evictAfter returns it as the package has it, where never is negative.
+func (c *serveCommand) evictAfter() time.Duration {
+	if c.EvictAfter.Duration == 0 {
+		return -1
+	}
+	return c.EvictAfter.Duration
 }
 
 // notify tells a service manager that waits for it how the member is, by a

@@ -11,10 +11,13 @@ import (
 	"chatterbox"
 )
 
+// byCommand has members go and come back by command alone.
+func byCommand(c *chatterbox.Config) { c.EvictAfter = -1 }
+
 // TestWhoIsAwayIsSaidToBeLetGo: as long as settling waits for c it is said what ends
 // that, and when; then the others go on without it, which is an event.
 func TestWhoIsAwayIsSaidToBeLetGo(t *testing.T) {
-	inStageOf(t, func(c *chatterbox.Config) { c.EvictAfter = 10 * time.Second }, func(s *stage) {
+	inStage(t, func(s *stage) {
 		lines := make(chan string, 1)
 		go func() { lines <- s.ask("GET", "/v1/events", "", "").Body.String() }()
 		synctest.Wait()
@@ -39,7 +42,7 @@ func TestWhoIsAwayIsSaidToBeLetGo(t *testing.T) {
 // TestMembersChangeOverHTTP has the others go on without c, which is gone, and
 // looks at all that tells of it.
 func TestMembersChangeOverHTTP(t *testing.T) {
-	inStage(t, func(s *stage) {
+	inStageOf(t, byCommand, func(s *stage) {
 		lines := make(chan string, 1)
 		go func() { lines <- s.ask("GET", "/v1/events", "", "").Body.String() }()
 		s.contains(s.ask("GET", "/v1/members", "", ""), 200, `{"view":1,"quorum":2,"holders":2,"may_fail":1,"members":[{"name":"a",`)
@@ -116,7 +119,7 @@ func judgeViews(s *stage, lines string) {
 // TestOrphansAreReadWhereTheyAre lets c write while it is cut off and evicted, and
 // asks c itself once it knows.
 func TestOrphansAreReadWhereTheyAre(t *testing.T) {
-	inStage(t, func(s *stage) {
+	inStageOf(t, byCommand, func(s *stage) {
 		c := &stage{t: s.t, cluster: s.cluster, server: New(Config{Node: s.cluster.Node("c")})}
 		s.cluster.Isolate("c")
 		c.contains(c.ask("POST", "/v1/entries", "", "alone"), 201, `"seq":1`)

@@ -1,0 +1,53 @@
+package chatterbox
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+const (
+	// returnWithin is how long a member that was evicted waits for the others to take
+	// it back before it looks again whether they can.
+	returnWithin = 30 * time.Second
+	// returnEvery is how often it asks while they cannot.
+	returnEvery = 2 * time.Second
+)
+
+// comeBack has this member, whenever it is evicted while it runs or was so before, ask
+// the others to take it back, until they have or ctx ends.
+func (n *Node) comeBack(ctx context.Context) {
+	for view, err := range n.Views(ctx) {
+		if err != nil {
+			return
+		}
+		if !slices.ContainsFunc(view.Members, func(m Member) bool { return m.Name == n.name }) {
+			n.askBack(ctx)
+		}
+	}
+}
+
+// askBack asks until this member is one again.
+func (n *Node) askBack(ctx context.Context) {
+	last := ""
+	for {
+		within, cancel := context.WithTimeout(ctx, returnWithin)
+		_, err := n.Change(within, Change{Return: n.name})
+		cancel()
+		switch {
+		case err == nil, ctx.Err() != nil, errors.Is(err, ErrClosed), errors.Is(err, ErrRemoved):
+			return
+		case err.Error() != last: // one line for each reason
+			last = err.Error()
+			n.log.Warn("this member was evicted, and cannot come back yet", "reason", last)
+		}
+		select {
+		case <-time.After(returnEvery):
+		case <-n.closed:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
