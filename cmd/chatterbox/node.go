@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -332,7 +333,11 @@ func newRecording(path string, header trace.Header, epoch time.Time) (*recording
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
-	return &recording{epoch: epoch, file: file}, trace.NewWriter(file, header).Flush()
+	r := &recording{epoch: epoch, file: file}
+	var first bytes.Buffer
+	err = trace.NewWriter(&first, header).Flush()
+	r.append(first.Bytes()) // a disk that is full already loses the trace, and not the run
+	return r, err
 }
 
 // Tell writes one event that happens now.
