@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,8 +13,8 @@ import (
 type Change struct {
 	Kind     ChangeKind
 	Identity Identity // whom it is about; unused by Renew
-	Name     string   // of whom to admit
-	Address  string   // of whom to admit or to move, host:port
+	Name     string   // of the place at which to seat whom to admit: one that is there, or a new one
+	Address  string   // of whom to admit or to move, host:port; "" leaves the one that the place has
 	// Strikes is how often the name of whom to evict was let go for silence,
 	// this time included; 0 leaves the count as it is.
 	Strikes uint64
@@ -26,9 +27,9 @@ type ChangeKind uint8
 const (
 	Renew  ChangeKind = iota + 1 // the same members: ends a change that cannot be completed
 	Evict                        // a member goes
-	Admit                        // somebody becomes a member
+	Admit                        // somebody is seated at a place, and counts once it has come to have what it must
 	Move                         // a member has another address
-	Rejoin                       // who was let go is a member again, at its place
+	Rejoin                       // who was let go, or is seated, is a member, at its place
 )
 
 // Done reports whether a view is as the change wants it. Renew is never done.
@@ -37,7 +38,10 @@ func (c *Change) Done(v *View) bool {
 	switch c.Kind {
 	case Evict:
 		return !member
-	case Admit, Rejoin:
+	case Admit:
+		_, seated := v.TenantAt(c.Identity)
+		return seated
+	case Rejoin:
 		return member
 	case Move:
 		return member && v.Places[place].Address == c.Address
@@ -71,17 +75,37 @@ func (c *Change) checkAdmit(v *View) error {
 	if c.Identity == 0 {
 		return errors.New("who is to be admitted has no identity")
 	}
-	if v.Has(c.Identity) {
-		return fmt.Errorf("%s is a member already", c.Name)
+	if place, has := v.TenantAt(c.Identity); has {
+		if v.Places[place].Role == Writer {
+			return fmt.Errorf("%s is a member already", c.Name)
+		}
+		return fmt.Errorf("%s has the place of %s already, and comes back to it", c.Identity, v.Places[place].Name)
 	}
-	if _, was := v.Cut(c.Identity); was {
-		return fmt.Errorf("%s was let go: it comes back under another identity", c.Identity)
+	if place, had := v.FormerAt(c.Identity); had {
+		return fmt.Errorf("%s was let go, and its place, that of %s, is another one's by now: it comes with an empty folder, under an identity of its own", c.Identity, v.Places[place].Name)
 	}
+	place, isThere := v.placeNamed(c.Name)
+	if !isThere {
+		return c.checkNewPlace(v)
+	}
+	switch p := &v.Places[place]; {
+	case p.Role == Writer:
+		return fmt.Errorf("the name %q is that of %s, which is a member: let it go first", c.Name, p.Identity)
+	case len(p.Former) == FormerMax:
+		return fmt.Errorf("the place of %s was given to another one %d times, and cannot be once more", c.Name, FormerMax)
+	case c.Address == "":
+		return (&Change{Identity: c.Identity, Address: p.Address}).checkAddress(v)
+	}
+	return c.checkAddress(v)
+}
+
+// checkNewPlace returns why there cannot be one more place.
+func (c *Change) checkNewPlace(v *View) error {
 	if err := CheckName(c.Name); err != nil {
 		return err
 	}
-	if place, taken := v.Named(c.Name); taken {
-		return fmt.Errorf("the name %q is that of %s, which is a member: let it go first", c.Name, v.Places[place].Identity)
+	if len(v.Places) == CountMax {
+		return fmt.Errorf("a cluster has at most %d places: take the name of one whose tenant is gone", CountMax)
 	}
 	return c.checkAddress(v)
 }
@@ -91,24 +115,15 @@ func (c *Change) checkRejoin(v *View) error {
 	if v.Has(c.Identity) {
 		return fmt.Errorf("%s is a member already", c.Identity)
 	}
-	place, was := v.goneAt(c.Identity)
-	if !was {
+	place, has := v.TenantAt(c.Identity)
+	if !has {
 		return fmt.Errorf("%s has no place to come back to", c.Identity)
 	}
 	p := &v.Places[place]
-	if _, taken := v.Named(p.Name); taken {
-		return fmt.Errorf("the name %q is that of another member by now", p.Name)
-	}
 	if len(p.Returns) == ReturnsMax {
-		return fmt.Errorf("%s has come back %d times, and cannot once more", p.Name, ReturnsMax)
+		return fmt.Errorf("members have come back to the place of %s %d times, and cannot once more", p.Name, ReturnsMax)
 	}
 	return (&Change{Identity: c.Identity, Address: p.Address}).checkAddress(v)
-}
-
-// goneAt returns the place of who was let go.
-func (v *View) goneAt(identity Identity) (ID, bool) {
-	i := slices.IndexFunc(v.Places, func(p Place) bool { return p.Role == Gone && p.Identity == identity })
-	return ID(max(i, 0)), i >= 0
 }
 
 // Came returns who counts in a view and did not in the one before.
@@ -136,9 +151,8 @@ func (c *Change) checkAddress(v *View) error {
 // Grounds are what a quorum of a view said before a change of it.
 type Grounds struct {
 	Proposer Identity
-	Base     []uint64      // the most that one of them held of each place's stream
-	Clock    clock.Time    // the latest of their clocks
-	Free     func(ID) bool // whether all members know the stream of who is gone to be trimmed to its end; nil: of nobody
+	Base     []uint64   // the most that one of them held of each place's stream
+	Clock    clock.Time // the latest of their clocks
 }
 
 // Successor returns the view that a change makes of this one.
@@ -147,8 +161,8 @@ func (v *View) Successor(c Change, g Grounds) (*View, error) {
 		return nil, err
 	}
 	next := &View{
-		Number: v.Number + 1, Proposer: g.Proposer, Clock: max(g.Clock, v.Clock), Buried: v.Buried,
-		Places: slices.Clone(v.Places), Graves: slices.Clone(v.Graves), Roots: slices.Clone(v.Roots), Strikes: slices.Clone(v.Strikes),
+		Number: v.Number + 1, Proposer: g.Proposer, Clock: max(g.Clock, v.Clock),
+		Places: slices.Clone(v.Places), Roots: slices.Clone(v.Roots), Strikes: slices.Clone(v.Strikes),
 	}
 	for i := range next.Places {
 		if p := &next.Places[i]; p.Role != Gone && i < len(g.Base) { // what is cut stays as long as it was
@@ -163,47 +177,38 @@ func (v *View) Successor(c Change, g Grounds) (*View, error) {
 	case Move:
 		next.Places[place].Address = c.Address
 	case Rejoin:
-		back, _ := v.goneAt(c.Identity)
+		back, _ := v.TenantAt(c.Identity)
 		next.Places[back].comeBack(next)
 	case Admit:
-		if err := next.seat(c, g.Free); err != nil {
-			return nil, err
-		}
+		next.seat(c)
 	}
 	next.Lineage = next.hash(v.Lineage)
 	return next, nil
 }
 
-// comeBack makes the tenant of a place, which was let go, a member again.
+// comeBack makes the tenant of a place, which was let go or is seated, a member.
 func (p *Place) comeBack(v *View) {
 	p.Role, p.Since, p.Start = Writer, v.Number, v.Clock
 	p.Returns = append(slices.Clip(p.Returns), Return{Since: v.Number, Cut: p.Base, Start: v.Clock})
 }
 
-// seat assigns a newcomer a place: that of somebody who is gone and of whom
-// nobody needs anything any more, or a new one.
-func (v *View) seat(c Change, free func(ID) bool) error {
-	tenant := Place{Since: v.Number, Identity: c.Identity, Name: c.Name, Address: c.Address, Role: Writer, Start: v.Clock}
-	for i := range v.Places {
-		if p := &v.Places[i]; p.Role == Gone && free != nil && free(ID(i)) {
-			v.bury(Grave{Identity: p.Identity, Cut: p.Base})
-			*p = tenant
-			return nil
-		}
+// seat assigns a newcomer the place that has its name, or a new one. It does not count
+// there yet.
+func (v *View) seat(c Change) {
+	place, isThere := v.placeNamed(c.Name)
+	if !isThere {
+		place = ID(len(v.Places))
+		v.Places = append(v.Places, Place{Name: c.Name, Role: Gone})
 	}
-	if len(v.Places) == CountMax {
-		return fmt.Errorf("a cluster has at most %d places, and of none that was given up everybody has everything yet", CountMax)
-	}
-	v.Places = append(v.Places, tenant)
-	return nil
+	v.Places[place].seat(v, c.Identity, cmp.Or(c.Address, v.Places[place].Address))
 }
 
-func (v *View) bury(g Grave) {
-	v.Graves = append(v.Graves, g)
-	for len(v.Graves) > GravesMax {
-		v.Buried += v.Graves[0].Cut
-		v.Graves = v.Graves[1:]
+// seat makes an identity the tenant of a place.
+func (p *Place) seat(v *View, identity Identity, address string) {
+	if p.Identity != 0 {
+		p.Former = append(slices.Clip(p.Former), Tenant{Identity: p.Identity, Returns: uint64(len(p.Returns))})
 	}
+	p.Identity, p.Address, p.Since, p.Start = identity, address, v.Number, v.Clock
 }
 
 // strike sets how often a name was let go for silence.
@@ -233,8 +238,16 @@ func (v *View) CheckStep(older *View) error {
 		return errors.New("it is of another history")
 	case v.Lineage != v.hash(older.Lineage):
 		return fmt.Errorf("the lineage %016x is not that of such a view", v.Lineage)
-	case v.Clock < older.Clock || len(v.Places) < len(older.Places) || v.Retired() < older.Retired():
+	case v.Clock < older.Clock || len(v.Places) < len(older.Places):
 		return errors.New("it takes back what the view before it has")
+	case len(v.Places) > len(older.Places)+1:
+		return errors.New("it has more than one place that is new")
+	}
+	for i := len(older.Places); i < len(v.Places); i++ {
+		begun := Place{Name: v.Places[i].Name, Role: Gone}
+		if begun.seat(v, v.Places[i].Identity, v.Places[i].Address); !begun.same(&v.Places[i]) {
+			return fmt.Errorf("place %d does not begin as it must", i)
+		}
 	}
 	stayed := 0
 	for i := range older.Places {
@@ -253,25 +266,33 @@ func (v *View) CheckStep(older *View) error {
 
 // checkTenant returns how a place contradicts what it was in the view before.
 func (v *View) checkTenant(place ID, before *Place) error {
-	now := &v.Places[place]
-	cut, cutNow := v.Cut(before.Identity)
+	now, next := &v.Places[place], *before
 	switch {
-	case now.Identity == before.Identity && now.Since == before.Since && now.Start == before.Start:
-		if before.Role == Gone && (now.Role != Gone || now.Base != before.Base) || now.Base < before.Base || !slices.Equal(now.Returns, before.Returns) {
-			return fmt.Errorf("place %d has other entries of %s than before", place, before.Identity)
+	case now.Identity != before.Identity && before.Role != Gone:
+		return fmt.Errorf("place %d is given away although %s is a member", place, before.Identity)
+	case now.Identity != before.Identity:
+		if next.seat(v, now.Identity, now.Address); !next.same(now) {
+			return fmt.Errorf("place %d was not given away as it must be", place)
 		}
-	case now.Identity == before.Identity:
-		back := *before
-		back.comeBack(v)
-		if before.Role != Gone || now.Role != Writer || now.Base != before.Base || now.Since != back.Since || now.Start != back.Start || !slices.Equal(now.Returns, back.Returns) {
+	case now.Since != before.Since:
+		if next.comeBack(v); before.Role != Gone || !next.same(now) {
 			return fmt.Errorf("%s did not come back to place %d as it must", before.Identity, place)
 		}
-	case before.Role != Gone:
-		return fmt.Errorf("place %d is given away although %s is a member", place, before.Identity)
-	case now.Since != v.Number, len(now.Returns) > 0, cutNow && cut != before.Base:
-		return fmt.Errorf("place %d was not given away as it must be", place)
+	default:
+		if next.Address = now.Address; before.Role == Writer {
+			next.Role, next.Base = now.Role, max(before.Base, now.Base)
+		}
+		if !next.same(now) {
+			return fmt.Errorf("place %d has other entries of %s than before", place, before.Identity)
+		}
 	}
 	return nil
+}
+
+// same reports whether both are the same place in the same state.
+func (p *Place) same(other *Place) bool {
+	return p.Identity == other.Identity && p.Since == other.Since && p.Start == other.Start && p.Role == other.Role && p.Base == other.Base &&
+		p.Name == other.Name && p.Address == other.Address && slices.Equal(p.Returns, other.Returns) && slices.Equal(p.Former, other.Former)
 }
 
 // check returns what is wrong with a view by itself.
@@ -279,8 +300,8 @@ func (v *View) check() error {
 	switch {
 	case v.Number == 0 || v.Lineage == 0:
 		return errors.New("a view has a number and a lineage")
-	case len(v.Places) == 0 || len(v.Places) > CountMax || len(v.Graves) > GravesMax || len(v.Strikes) > CountMax:
-		return fmt.Errorf("a view has 1 to %d places and at most %d graves", CountMax, GravesMax)
+	case len(v.Places) == 0 || len(v.Places) > CountMax || len(v.Strikes) > CountMax:
+		return fmt.Errorf("a view has 1 to %d places", CountMax)
 	case v.Clock >= clock.Infinity:
 		return fmt.Errorf("%d is no time", uint64(v.Clock))
 	case v.Size() == 0:
@@ -300,28 +321,25 @@ func (v *View) checkPlaces() error {
 			return fmt.Errorf("place %d: there is no role %d", i, p.Role)
 		case p.Since == 0 || p.Since > v.Number || p.Start > v.Clock:
 			return fmt.Errorf("place %d: came in view %d at time %d, which is later than now", i, p.Since, uint64(p.Start))
-		case p.Role == Writer && names[p.Name]:
-			return fmt.Errorf("place %d: the name %q is that of another member", i, p.Name)
-		case !p.returnsFit():
-			return fmt.Errorf("place %d: its tenant cannot have come back like this", i)
+		case names[p.Name]:
+			return fmt.Errorf("place %d: the name %q is that of another one", i, p.Name)
+		case !p.formerFit() || !p.returnsFit():
+			return fmt.Errorf("place %d: its tenants cannot have come like this", i)
 		case len(p.Name) > nameBytesMax || len(p.Address) > nameBytesMax:
 			return fmt.Errorf("place %d: name and address have at most %d bytes", i, nameBytesMax)
 		}
-		identities[p.Identity] = true
-		if p.Role == Writer {
-			names[p.Name] = true
+		identities[p.Identity], names[p.Name] = true, true
+		for _, t := range p.Former {
+			if t.Identity == 0 || identities[t.Identity] {
+				return fmt.Errorf("place %d: the identity %s, which had it, has or had another one, or is none", i, t.Identity)
+			}
+			identities[t.Identity] = true
 		}
-	}
-	for _, g := range v.Graves {
-		if g.Identity == 0 || identities[g.Identity] {
-			return fmt.Errorf("the identity %s has a grave, and a place or another one", g.Identity)
-		}
-		identities[g.Identity] = true
 	}
 	return nil
 }
 
-// returnsFit reports whether the returns of a tenant can be true.
+// returnsFit reports whether the returns to a place can be true.
 func (p *Place) returnsFit() bool {
 	before := Return{}
 	for _, r := range p.Returns {
@@ -330,8 +348,24 @@ func (p *Place) returnsFit() bool {
 		}
 		before = r
 	}
-	n := len(p.Returns)
-	return n <= ReturnsMax && (n == 0 || before.Since == p.Since && before.Start == p.Start && before.Since > 1)
+	if len(p.Returns) > ReturnsMax || before.Since > p.Since || before.Start > p.Start || len(p.Returns) > 0 && before.Since == 1 {
+		return false
+	}
+	return len(p.Own()) == 0 || before.Since == p.Since && before.Start == p.Start
+}
+
+// formerFit reports whether those who had a place before can have had it. Who was
+// seated after them came back once before it counts.
+func (p *Place) formerFit() bool {
+	before := uint64(0)
+	for _, t := range p.Former {
+		if t.Returns < before || t.Returns > uint64(len(p.Returns)) {
+			return false
+		}
+		before = t.Returns
+	}
+	seated := len(p.Former) > 0 && before == uint64(len(p.Returns))
+	return len(p.Former) <= FormerMax && !(seated && p.Role == Writer)
 }
 
 func (v *View) checkRoots() error {

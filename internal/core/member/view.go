@@ -20,39 +20,51 @@ type View struct {
 	Clock    clock.Time // nothing later was settled in any view before it
 
 	Places []Place // by the ID of the place; nobody ever takes the ID of another one that counts
-	Graves []Grave // who once had a place that somebody else has, oldest first
-	Buried uint64  // entries of those who had one even earlier, and are not listed
 	Roots  []Root  // where its history began, and was forced to go on, oldest first
 
 	Strikes []Strike // whom the others let go for silence of late, by name
 }
 
-// Place is a place of a view and who has it.
+// Place is a place of a view and who has it. A place is never given up, nor its
+// stream: one tenant after the other adds to it.
 type Place struct {
 	Since    uint64   // the number of the view in which the tenant came
 	Identity Identity // of the tenant
-	Name     string
-	Address  string // host:port
+	Name     string   // no two places have the same
+	Address  string   // host:port
 	Role     Role
 	Start    clock.Time // all entries that the tenant wrote since it came are later
 	// Base is how many entries of the tenant were agreed on when the view was
 	// decided, and are held by who accepted it. Of who is gone it is the cut:
 	// what lies beyond is in nobody's order.
 	Base uint64
-	// Returns says how its tenant came back each time after it was let go, oldest
-	// first: it goes on with the same stream where that was cut.
+	// Returns says how its stream went on each time after it was cut, oldest first:
+	// who had been let go came back, or who was seated in its stead began.
 	Returns []Return
+	// Former are the tenants before, oldest first: they had no data any more when
+	// another one was seated.
+	Former []Tenant
 }
 
-// Return is how a tenant came back to its place.
+// Return is how the stream of a place went on where it had been cut.
 type Return struct {
 	Since uint64     // the number of the view in which it did
 	Cut   uint64     // entries that it had in the order until then
 	Start clock.Time // all later entries of the stream are later than that
 }
 
-// ReturnsMax is how often the tenant of a place can come back.
-const ReturnsMax = 1000
+// Tenant is who had a place before.
+type Tenant struct {
+	Identity Identity
+	Returns  uint64 // how many returns there were until another one was seated: what was written after more of them is not its own
+}
+
+const (
+	// ReturnsMax is how often the stream of a place can go on.
+	ReturnsMax = 1000
+	// FormerMax is how many tenants a place can have had before the one that it has.
+	FormerMax = 1000
+)
 
 // Role says what the tenant of a place does.
 type Role uint8
@@ -60,14 +72,8 @@ type Role uint8
 // The roles.
 const (
 	Writer Role = iota + 1 // a member: it counts, and adds to its stream
-	Gone                   // was let go: its stream ends at its cut, and its place can be given away
+	Gone                   // does not count: it was let go, or is seated and has not begun; its stream ends at its cut
 )
-
-// Grave is what remains of a tenant whose place somebody else has.
-type Grave struct {
-	Identity Identity
-	Cut      uint64 // how many of its entries are in the order
-}
 
 // Root is a view in which a history begins: the first one, and each that was
 // forced without the quorum of the one before it.
@@ -81,9 +87,6 @@ type Strike struct {
 	Name  string
 	Count uint64
 }
-
-// GravesMax is how many graves a view lists; beyond, the oldest become a sum.
-const GravesMax = 1000
 
 // Founding returns the view of the founders: everybody in the list, with the
 // identities that all showed each other. The binding must be complete.
@@ -136,38 +139,108 @@ func (v *View) PlaceOf(identity Identity) (ID, bool) {
 
 // Named returns the place of the member with a name.
 func (v *View) Named(name string) (ID, bool) {
-	i := slices.IndexFunc(v.Places, func(p Place) bool { return p.Role == Writer && p.Name == name })
+	place, ok := v.placeNamed(name)
+	return place, ok && v.Places[place].Role == Writer
+}
+
+// placeNamed returns the place with a name, whether or not its tenant counts.
+func (v *View) placeNamed(name string) (ID, bool) {
+	i := slices.IndexFunc(v.Places, func(p Place) bool { return p.Name == name })
 	return ID(max(i, 0)), i >= 0
 }
 
-// Cut returns how many entries of an identity that was let go are in the order,
-// and reports whether it was.
+// TenantAt returns the place that an identity has, whether or not it counts.
+func (v *View) TenantAt(identity Identity) (ID, bool) {
+	i := slices.IndexFunc(v.Places, func(p Place) bool { return p.Identity == identity })
+	return ID(max(i, 0)), i >= 0
+}
+
+// FormerAt returns the place that an identity had before it was another one's.
+func (v *View) FormerAt(identity Identity) (ID, bool) {
+	i := slices.IndexFunc(v.Places, func(p Place) bool { return p.HadBefore(identity) })
+	return ID(max(i, 0)), i >= 0
+}
+
+// Cut returns after how many entries the stream of a place was cut when an identity
+// was let go from it, and reports whether it was.
 func (v *View) Cut(identity Identity) (cut uint64, ok bool) {
 	for i := range v.Places {
-		if p := &v.Places[i]; p.Role == Gone && p.Identity == identity {
+		p := &v.Places[i]
+		if p.Role == Gone && p.Identity == identity {
 			return p.Base, true
 		}
-	}
-	for _, g := range v.Graves {
-		if g.Identity == identity {
-			return g.Cut, true
+		for _, t := range p.Former {
+			if t.Identity == identity {
+				return p.cutAfter(int(t.Returns)), true
+			}
 		}
 	}
 	return 0, false
 }
 
-// Pen returns the identity that stands on what the tenant of a place writes now:
-// its own one, and after each return another one, which follows from the view. So
-// what it wrote beyond a cut is never taken for what stands there now.
+// cutAfter returns where the stream of a place was cut after so many returns, all
+// that there can be if it was not.
+func (p *Place) cutAfter(returns int) uint64 {
+	switch {
+	case returns < len(p.Returns):
+		return p.Returns[returns].Cut
+	case p.Role == Gone:
+		return p.Base
+	}
+	return math.MaxUint64
+}
+
+// HadBefore reports whether an identity had the place before its tenant.
+func (p *Place) HadBefore(identity Identity) bool {
+	return slices.ContainsFunc(p.Former, func(t Tenant) bool { return t.Identity == identity })
+}
+
+// IsSeated reports whether the tenant of a place has not begun to count there.
+func (p *Place) IsSeated() bool { return p.Role == Gone && p.Since > 1 && len(p.Own()) == 0 }
+
+// Own returns the returns of the tenant itself, without those of who had the place
+// before.
+func (p *Place) Own() []Return {
+	if n := len(p.Former); n > 0 {
+		return p.Returns[p.Former[n-1].Returns:]
+	}
+	return p.Returns
+}
+
+// WriterAfter returns who wrote what the stream of a place got after so many of the
+// returns.
+func (p *Place) WriterAfter(returns int) Identity {
+	writer := p.Identity
+	for i := len(p.Former) - 1; i >= 0 && uint64(returns) <= p.Former[i].Returns; i-- {
+		writer = p.Former[i].Identity
+	}
+	return writer
+}
+
+// Pen returns the identity that stands on what is written at a place now: that of
+// who writes, and after each return another one, which follows from the view. So
+// what was written beyond a cut is never taken for what stands there now.
 func (p *Place) Pen() Identity { return p.PenAfter(len(p.Returns)) }
 
 // PenAfter returns that of the time after so many of the returns.
 func (p *Place) PenAfter(returns int) Identity {
+	writer := p.WriterAfter(returns)
 	if returns == 0 {
-		return p.Identity
+		return writer
 	}
-	b := binary.LittleEndian.AppendUint64(nil, uint64(p.Identity))
+	b := binary.LittleEndian.AppendUint64(nil, uint64(writer))
 	return Identity(hashOf(binary.LittleEndian.AppendUint64(b, p.Returns[returns-1].Since)))
+}
+
+// returnsBefore returns after how many of the returns a pen wrote, the last ones
+// first.
+func (p *Place) returnsBefore(pen Identity) (returns int, ok bool) {
+	for returns = len(p.Returns); returns >= 0; returns-- {
+		if p.PenAfter(returns) == pen {
+			return returns, true
+		}
+	}
+	return 0, false
 }
 
 // Span returns which entries of the stream of a place stand under an identity: those
@@ -177,49 +250,39 @@ func (v *View) Span(place ID, identity Identity) (from, to uint64) {
 		return 0, 0
 	}
 	p := &v.Places[place]
-	for returns := len(p.Returns); returns >= 0; returns-- {
-		if p.PenAfter(returns) != identity {
-			continue
-		}
-		if returns > 0 {
-			from = p.Returns[returns-1].Cut
-		}
-		switch {
-		case returns < len(p.Returns):
-			return from, p.Returns[returns].Cut
-		case p.Role == Gone:
-			return from, p.Base
-		}
-		return from, math.MaxUint64
+	returns, ok := p.returnsBefore(identity)
+	if !ok {
+		return 0, 0
 	}
-	return 0, 0
+	if returns > 0 {
+		from = p.Returns[returns-1].Cut
+	}
+	return from, p.cutAfter(returns)
 }
 
 // Reach returns up to which entry what an identity wrote at a place is in the stream
 // of the place: all of it if it counts there, up to its cut if it was let go, nothing
-// if another one has the place.
+// if it never wrote there.
 func (v *View) Reach(place ID, identity Identity) uint64 {
 	_, to := v.Span(place, identity)
 	return to
 }
 
-// IsOf reports whether an identity is, or was, that of what the tenant of a place
-// writes.
-func (v *View) IsOf(place ID, identity Identity) bool {
+// WriterOf returns who wrote at a place what stands under an identity, 0 if nobody
+// did.
+func (v *View) WriterOf(place ID, identity Identity) Identity {
 	if int(place) >= len(v.Places) {
-		return false
+		return 0
 	}
 	p := &v.Places[place]
-	for returns := range len(p.Returns) + 1 {
-		if p.PenAfter(returns) == identity {
-			return true
-		}
+	if returns, ok := p.returnsBefore(identity); ok {
+		return p.WriterAfter(returns)
 	}
-	return false
+	return 0
 }
 
-// ReturnAfter returns the first return of the tenant of a place after a view, nil
-// if there was none.
+// ReturnAfter returns how the stream of a place went on first after a view, nil if it
+// did not.
 func (p *Place) ReturnAfter(number uint64) *Return {
 	for i := range p.Returns {
 		if p.Returns[i].Since > number {
@@ -227,16 +290,6 @@ func (p *Place) ReturnAfter(number uint64) *Return {
 		}
 	}
 	return nil
-}
-
-// Retired returns how many entries are in the order whose streams have no place
-// any more: a position is that and what is delivered of the places' streams.
-func (v *View) Retired() uint64 {
-	retired := v.Buried
-	for _, g := range v.Graves {
-		retired += g.Cut
-	}
-	return retired
 }
 
 // StrikesOf returns how often a name was let go for silence of late.

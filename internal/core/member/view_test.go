@@ -2,6 +2,8 @@ package member_test
 
 import (
 	"bytes"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -41,13 +43,16 @@ func TestQuorumAndHoldersAlwaysMeet(t *testing.T) {
 // walk makes random changes of a view and hands each step to a function.
 func walk(t *rapid.T, step func(before, after *member.View, c member.Change)) {
 	v, newcomer := founders(rapid.IntRange(1, 5).Draw(t, "founders")), member.Identity(100)
-	for range rapid.IntRange(1, 20).Draw(t, "steps") {
+	for range rapid.IntRange(1, 30).Draw(t, "steps") {
 		c := member.Change{Kind: member.ChangeKind(rapid.IntRange(1, 5).Draw(t, "kind"))}
+		place := &v.Places[rapid.IntRange(0, len(v.Places)-1).Draw(t, "place")]
 		if c.Kind == member.Admit {
 			newcomer++
-			c.Identity, c.Name, c.Address = newcomer, fmt.Sprint("n", newcomer), fmt.Sprint("host:", newcomer)
+			c.Identity, c.Name, c.Address = newcomer, place.Name, fmt.Sprint("host:", newcomer)
+			if rapid.IntRange(0, 4).Draw(t, "new place") == 0 {
+				c.Name = fmt.Sprint("n", newcomer)
+			}
 		} else {
-			place := &v.Places[rapid.IntRange(0, len(v.Places)-1).Draw(t, "place")]
 			c.Identity, c.Address = place.Identity, fmt.Sprint("moved:", newcomer)
 			c.Strikes = rapid.Uint64Range(0, 3).Draw(t, "strikes")
 		}
@@ -56,9 +61,6 @@ func walk(t *rapid.T, step func(before, after *member.View, c member.Change)) {
 			base[i] = v.Places[i].Base + rapid.Uint64Range(0, 5).Draw(t, "more")
 		}
 		grounds := member.Grounds{Proposer: 1, Base: base, Clock: v.Clock + clock.Time(rapid.IntRange(0, 5).Draw(t, "later"))}
-		if rapid.Bool().Draw(t, "free") {
-			grounds.Free = func(member.ID) bool { return true }
-		}
 		next, err := v.Successor(c, grounds)
 		if (err == nil) != (c.Check(v) == nil) {
 			t.Fatalf("%+v: %v, but the check says %v", c, err, c.Check(v))
@@ -89,60 +91,69 @@ func TestEachChangeMakesASoundStep(t *testing.T) {
 			if first.Roots[0] != before.Roots[0] && after.Shares(first) {
 				t.Fatal("two histories are one")
 			}
-			if end(after) < end(before) {
-				t.Fatalf("%d entries in the order, now %d", end(before), end(after))
-			}
 			for i := range before.Places {
-				gone := before.Places[i].Identity
-				cut, was := before.Cut(gone)
-				back := after.Has(gone) && !before.Has(gone)
-				if now, is := after.Cut(gone); was && !back && (!is || now != cut) {
-					t.Fatalf("%s was cut at %d, now %v at %d", gone, cut, is, now)
-				}
-				if back {
-					judgeReturn(t, before, after, member.ID(i))
-				}
-				pen, now := gone, after.Places[i]
-				if now.Identity == gone {
-					pen = now.Pen()
-				}
-				reach := after.Reach(member.ID(i), pen)
-				if cut, is := after.Cut(gone); now.Identity == gone && reach != cut && (is || reach != math.MaxUint64) || now.Identity != gone && reach != 0 {
-					t.Fatalf("the stream of place %d has entries of %s up to %d in %+v", i, gone, reach, after)
-				}
+				judgePlace(t, before, after, member.ID(i), c)
+			}
+			if c.Kind == member.Rejoin {
+				judgeReturn(t, before, after, c.Identity)
 			}
 		})
 	})
 }
 
-// judgeReturn: the stream goes on where it was cut, under another identity, and what
-// stood under the one before reaches as far as it did.
-func judgeReturn(t *rapid.T, before, after *member.View, place member.ID) {
+// judgePlace: what was in the order of a stream stays there, under the pens that stand
+// on it, and who wrote it stays its writer; a seat changes nothing of a stream.
+func judgePlace(t *rapid.T, before, after *member.View, place member.ID, c member.Change) {
 	was, is := &before.Places[place], &after.Places[place]
-	if !slices.Equal(after.Came(), []member.Identity{is.Identity}) || len(before.Came()) > 1 {
-		t.Fatalf("who came is %v, not %s", after.Came(), is.Identity)
+	if is.Base < was.Base || is.Name != was.Name || len(is.Returns) < len(was.Returns) {
+		t.Fatalf("place %d is %+v, then %+v", place, was, is)
 	}
-	if is.Pen() == was.Pen() || !after.IsOf(place, was.Pen()) || !after.IsOf(place, is.Pen()) || before.IsOf(place, is.Pen()) {
-		t.Fatalf("%s writes as %s after it wrote as %s", is.Identity, is.Pen(), was.Pen())
+	for returns := range len(was.Returns) + 1 {
+		pen, writer := was.PenAfter(returns), was.WriterAfter(returns)
+		from0, to0 := before.Span(place, pen)
+		from, to := after.Span(place, pen)
+		cut := to0 == math.MaxUint64 && to == is.Base && is.Role == member.Gone
+		if from != from0 || to != to0 && !cut || after.WriterOf(place, pen) != writer || is.PenAfter(returns) != pen {
+			t.Fatalf("what %s wrote as %s reaches from %d to %d, then from %d to %d as %s", writer, pen, from0, to0, from, to, is.PenAfter(returns))
+		}
 	}
-	if back := is.ReturnAfter(before.Number); back == nil || back.Cut != was.Base || back.Start != after.Clock || is.ReturnAfter(after.Number) != nil {
-		t.Fatalf("%s comes back as %+v", is.Identity, is)
+	cut, gone := before.Cut(was.Identity)
+	if now, still := after.Cut(was.Identity); gone && c.Kind != member.Rejoin && (!still || now != cut) {
+		t.Fatalf("%s was cut at %d, now %v at %d", was.Identity, cut, still, now)
 	}
-	before0, cut0 := before.Span(place, was.Pen())
-	from, cut := after.Span(place, was.Pen())
-	begin, end := after.Span(place, is.Pen())
-	if from != before0 || cut != cut0 || cut != was.Base || begin != cut || end != math.MaxUint64 {
-		t.Fatalf("the stream of place %d has %d to %d, then %d to %d; it was cut after %d", place, from, cut, begin, end, was.Base)
+	if is.Identity == was.Identity {
+		return
+	}
+	if now, still := after.Cut(was.Identity); !still || now != is.Base || !is.HadBefore(was.Identity) || !is.IsSeated() || after.WriterOf(place, is.Identity) != 0 {
+		t.Fatalf("%s is seated in the stead of %s, whose cut is %d: %+v", is.Identity, was.Identity, now, is)
+	}
+	for _, gone := range []member.Identity{is.Identity, was.Identity} {
+		if err := (&member.Change{Kind: member.Admit, Identity: gone, Name: is.Name, Address: "h:1"}).Check(after); err == nil {
+			t.Fatalf("%s can be seated again", gone)
+		}
 	}
 }
 
-// end returns how many entries are certainly in the order.
-func end(v *member.View) uint64 {
-	sum := v.Retired()
-	for _, p := range v.Places {
-		sum += p.Base
+// judgeReturn: the stream goes on where it was cut, under another identity, and what
+// stood under the one before reaches as far as it did.
+func judgeReturn(t *rapid.T, before, after *member.View, who member.Identity) {
+	place, _ := after.TenantAt(who)
+	was, is := &before.Places[place], &after.Places[place]
+	if !slices.Equal(after.Came(), []member.Identity{who}) || after.Lineage == before.Lineage {
+		t.Fatalf("who came is %v, not %s", after.Came(), who)
 	}
-	return sum
+	if is.Pen() == was.Pen() || after.WriterOf(place, is.Pen()) != who || before.WriterOf(place, is.Pen()) != 0 {
+		t.Fatalf("%s writes as %s after the stream had %s", who, is.Pen(), was.Pen())
+	}
+	if back := is.ReturnAfter(before.Number); back == nil || back.Cut != was.Base || back.Start != after.Clock || is.ReturnAfter(after.Number) != nil {
+		t.Fatalf("%s comes back as %+v", who, is)
+	}
+	if own := is.Own(); len(own) == 0 || own[len(own)-1].Since != after.Number {
+		t.Fatalf("of the returns %+v those of %s are %+v", is.Returns, who, own)
+	}
+	if from, to := after.Span(place, is.Pen()); from != was.Base || to != math.MaxUint64 {
+		t.Fatalf("the stream of place %d goes on from %d to %d; it was cut after %d", place, from, to, was.Base)
+	}
 }
 
 func TestViewsAreReadAsWritten(t *testing.T) {
@@ -166,18 +177,19 @@ func TestAStepThatBreaksARuleIsRefused(t *testing.T) {
 	old := founders(3)
 	old, _ = old.Successor(member.Change{Kind: member.Evict, Identity: 3}, member.Grounds{Proposer: 1, Base: []uint64{5, 6, 7}, Clock: 9})
 	for want, spoil := range map[string]func(*member.View){
-		"does not come after":       func(v *member.View) { v.Number++ },
-		"another history":           func(v *member.View) { v.Roots = append(v.Roots, member.Root{Number: 3, Lineage: 1}) },
-		"the lineage":               func(v *member.View) { v.Clock++ },
-		"is that of another place":  func(v *member.View) { v.Places[1].Identity = 1 },
-		"no role":                   func(v *member.View) { v.Places[1].Role = 7 },
-		"later than now":            func(v *member.View) { v.Places[1].Since = 9 },
-		"is that of another member": func(v *member.View) { v.Places[1].Name = "a" },
-		"has a member":              func(v *member.View) { v.Places[0].Role, v.Places[1].Role = member.Gone, member.Gone },
-		"begins with view 1":        func(v *member.View) { v.Roots = nil },
-		"number and a lineage":      func(v *member.View) { v.Lineage = 0 },
-		"is no time":                func(v *member.View) { v.Clock = clock.Infinity },
-		"has a grave":               func(v *member.View) { v.Graves = []member.Grave{{Identity: 2}} },
+		"does not come after":      func(v *member.View) { v.Number++ },
+		"another history":          func(v *member.View) { v.Roots = append(v.Roots, member.Root{Number: 3, Lineage: 1}) },
+		"the lineage":              func(v *member.View) { v.Clock++ },
+		"is that of another place": func(v *member.View) { v.Places[1].Identity = 1 },
+		"no role":                  func(v *member.View) { v.Places[1].Role = 7 },
+		"later than now":           func(v *member.View) { v.Places[1].Since = 9 },
+		"is that of another one":   func(v *member.View) { v.Places[1].Name = "a" },
+		"has a member":             func(v *member.View) { v.Places[0].Role, v.Places[1].Role = member.Gone, member.Gone },
+		"begins with view 1":       func(v *member.View) { v.Roots = nil },
+		"number and a lineage":     func(v *member.View) { v.Lineage = 0 },
+		"is no time":               func(v *member.View) { v.Clock = clock.Infinity },
+		"has or had another one":   func(v *member.View) { v.Places[2].Former = []member.Tenant{{Identity: 2}} },
+		"come like this":           func(v *member.View) { v.Places[1].Former = []member.Tenant{{Identity: 9}} },
 	} {
 		v, err := old.Successor(member.Change{Kind: member.Renew}, member.Grounds{Proposer: 1, Base: []uint64{5, 6, 7}, Clock: 9})
 		if err != nil || v.CheckStep(old) != nil {
@@ -193,16 +205,28 @@ func TestAStepThatBreaksARuleIsRefused(t *testing.T) {
 // TestWhatATenantHasIsNotTakenAway breaks places in ways that a hash of the
 // whole would not show.
 func TestWhatATenantHasIsNotTakenAway(t *testing.T) {
-	renew := member.Change{Kind: member.Renew}
+	renew, seat, back := member.Change{Kind: member.Renew}, member.Change{Kind: member.Admit, Identity: 9, Name: "c"}, member.Change{Kind: member.Rejoin, Identity: 9}
 	one := founders(3)
 	two, _ := one.Successor(member.Change{Kind: member.Evict, Identity: 3}, member.Grounds{Base: []uint64{5, 6, 7}, Clock: 9})
+	three := twisted(t, two, seat, func(*member.View) {})
+	four := twisted(t, three, back, func(*member.View) {})
+	alone := founders(4)
+	for _, gone := range []member.Identity{2, 3, 4} {
+		alone = twisted(t, alone, member.Change{Kind: member.Evict, Identity: gone}, func(*member.View) {})
+	}
 	for want, step := range map[string][2]*member.View{
 		"takes back": {two, twisted(t, two, renew, func(v *member.View) { v.Clock = 8 })},
 		"other entries of 0000000000000003 than before": {two, twisted(t, two, renew, func(v *member.View) { v.Places[2].Base = 8 })},
 		"other entries of 0000000000000001 than before": {two, twisted(t, two, renew, func(v *member.View) { v.Places[0].Base = 4 })},
+		"other entries of 0000000000000009 than before": {four, twisted(t, four, renew, func(v *member.View) { v.Places[2].Former = v.Places[2].Former[:0] })},
 		"although 0000000000000002 is a member":         {two, twisted(t, two, renew, func(v *member.View) { v.Places[1].Identity = 9 })},
-		"too few":                                       {one, twisted(t, one, renew, func(v *member.View) { v.Places = append(v.Places, newcomers(7)...) })},
-		"was not given away as it must":                 {two, twisted(t, two, renew, func(v *member.View) { v.Places[2].Identity, v.Places[2].Role = 9, member.Writer })},
+		"too few":                                       {alone, twisted(t, alone, renew, comeBack(alone, 1, 2, 3))},
+		"place 2 was not given away":                    {two, twisted(t, two, seat, func(v *member.View) { v.Places[2].Role = member.Writer; v.Places[2].Former = nil })},
+		"place 2 was not given":                         {two, twisted(t, two, seat, func(v *member.View) { v.Places[2].Base++ })},
+		"place 2 was not":                               {two, twisted(t, two, seat, func(v *member.View) { v.Places[2].Former = nil })},
+		"did not come back to place 2":                  {three, twisted(t, three, back, func(v *member.View) { v.Places[2].Returns[0].Cut-- })},
+		"place 3 does not begin":                        {one, twisted(t, one, renew, func(v *member.View) { v.Places = append(v.Places, newcomers(1, member.Writer)...) })},
+		"more than one place":                           {one, twisted(t, one, renew, func(v *member.View) { v.Places = append(v.Places, newcomers(2, member.Gone)...) })},
 	} {
 		if err := step[1].CheckStep(step[0]); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
@@ -210,9 +234,19 @@ func TestWhatATenantHasIsNotTakenAway(t *testing.T) {
 	}
 }
 
-func newcomers(n int) (places []member.Place) {
+// comeBack has several come back at once.
+func comeBack(before *member.View, places ...int) func(*member.View) {
+	return func(v *member.View) {
+		for _, i := range places {
+			one, _ := before.Successor(member.Change{Kind: member.Rejoin, Identity: v.Places[i].Identity}, member.Grounds{Clock: v.Clock})
+			v.Places[i] = one.Places[i]
+		}
+	}
+}
+
+func newcomers(n int, role member.Role) (places []member.Place) {
 	for i := range n {
-		places = append(places, member.Place{Since: 2, Identity: member.Identity(50 + i), Name: fmt.Sprint("n", i), Role: member.Writer})
+		places = append(places, member.Place{Since: 2, Identity: member.Identity(50 + i), Name: fmt.Sprint("n", i), Role: role})
 	}
 	return places
 }
@@ -235,21 +269,24 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 	if gone.StrikesOf("c") != 2 || gone.StrikesOf("a") != 0 {
 		t.Errorf("strikes %v", gone.Strikes)
 	}
+	seated, _ := gone.Successor(member.Change{Kind: member.Admit, Identity: 7, Name: "c"}, member.Grounds{})
 	for want, try := range map[string]struct {
 		view   *member.View
 		change member.Change
 	}{
-		"no change of kind 9":        {v, member.Change{Kind: 9}},
-		"is no member":               {gone, member.Change{Kind: member.Evict, Identity: 3}},
-		"the only member cannot go":  {founders(1), member.Change{Kind: member.Evict, Identity: 1}},
-		"has no identity":            {v, member.Change{Kind: member.Admit}},
-		"is a member already":        {v, member.Change{Kind: member.Admit, Identity: 2, Name: "b"}},
-		"was let go":                 {gone, member.Change{Kind: member.Admit, Identity: 3, Name: "c", Address: "h:1"}},
-		"let it go first":            {v, member.Change{Kind: member.Admit, Identity: 9, Name: "b", Address: "h:1"}},
-		"an address has 1 to":        {v, member.Change{Kind: member.Move, Identity: 1}},
-		"is that of b too":           {v, member.Change{Kind: member.Move, Identity: 1, Address: "127.0.0.1:3001"}},
-		"a name may not be empty":    {v, member.Change{Kind: member.Admit, Identity: 9, Address: "h:1"}},
-		"0000000000000009 is no mem": {v, member.Change{Kind: member.Move, Identity: 9, Address: "h:1"}},
+		"no change of kind 9":                         {v, member.Change{Kind: 9}},
+		"is no member":                                {gone, member.Change{Kind: member.Evict, Identity: 3}},
+		"the only member cannot go":                   {founders(1), member.Change{Kind: member.Evict, Identity: 1}},
+		"has no identity":                             {v, member.Change{Kind: member.Admit}},
+		"is a member already":                         {v, member.Change{Kind: member.Admit, Identity: 2, Name: "b"}},
+		"has the place of c already":                  {gone, member.Change{Kind: member.Admit, Identity: 3, Name: "c", Address: "h:1"}},
+		"is another one's by now":                     {seated, member.Change{Kind: member.Admit, Identity: 3, Name: "c", Address: "h:1"}},
+		"has no place to come back":                   {seated, member.Change{Kind: member.Rejoin, Identity: 3}},
+		"let it go first":                             {v, member.Change{Kind: member.Admit, Identity: 9, Name: "b", Address: "h:1"}},
+		"an address has 1 to":                         {v, member.Change{Kind: member.Move, Identity: 1}},
+		"the address 127.0.0.1:3001 is that of b too": {v, member.Change{Kind: member.Move, Identity: 1, Address: "127.0.0.1:3001"}},
+		"a name may not be empty":                     {v, member.Change{Kind: member.Admit, Identity: 9, Address: "h:1"}},
+		"0000000000000009 is no mem":                  {v, member.Change{Kind: member.Move, Identity: 9, Address: "h:1"}},
 	} {
 		if _, err := try.view.Successor(try.change, member.Grounds{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
@@ -257,31 +294,82 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
-func TestOldGravesBecomeASum(t *testing.T) {
-	v := founders(1)
-	cuts := uint64(0)
-	free := func(member.ID) bool { return true }
-	for i := range uint64(member.GravesMax + 10) {
-		identity := member.Identity(1000 + i)
-		for _, c := range []member.Change{
-			{Kind: member.Admit, Identity: identity, Name: "x", Address: "x:1"}, {Kind: member.Evict, Identity: identity},
-		} {
-			next, err := v.Successor(c, member.Grounds{Base: []uint64{0, i}, Free: free})
-			if err != nil {
+// TestAPlaceHasManyTenants has one after the other lose its data, some before they wrote
+// anything: each entry of the stream stays with who wrote it, and there is an end.
+func TestAPlaceHasManyTenants(t *testing.T) {
+	v := founders(2)
+	next := func(c member.Change, base uint64) error {
+		after, err := v.Successor(c, member.Grounds{Base: []uint64{0, base}, Clock: v.Clock + 1})
+		if err == nil {
+			err = after.CheckStep(v)
+		}
+		if err == nil {
+			v = after
+		}
+		return err
+	}
+	want := []member.Identity{2} // who wrote which entry
+	if err := next(member.Change{Kind: member.Evict, Identity: 2}, 1); err != nil {
+		t.Fatal(err)
+	}
+	for i := range member.Identity(member.FormerMax) {
+		if err := next(member.Change{Kind: member.Admit, Identity: 100 + i, Name: "b"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 0 { // the others lose it again before they come back
+			want = append(want, 100+i)
+			err := next(member.Change{Kind: member.Rejoin, Identity: 100 + i}, 0)
+			if err = errors.Join(err, next(member.Change{Kind: member.Evict, Identity: 100 + i}, uint64(len(want)))); err != nil {
 				t.Fatal(err)
 			}
-			v = next
 		}
-		cuts += i
 	}
-	if len(v.Places) != 2 || len(v.Graves) != member.GravesMax || v.Retired()+v.Places[1].Base != cuts || v.Buried == 0 {
-		t.Errorf("%d places, %d graves, %d retired of %d, %d without a grave", len(v.Places), len(v.Graves), v.Retired(), cuts, v.Buried)
+	p := &v.Places[1]
+	if len(p.Former) != member.FormerMax || p.Base != uint64(len(want)) || len(p.Returns) != len(want)-1 {
+		t.Fatalf("%d tenants before, %d returns, %d entries of %d", len(p.Former), len(p.Returns), p.Base, len(want))
 	}
-	if _, was := v.Cut(1000); was {
-		t.Error("the oldest grave is still there")
+	for i, writer := range want {
+		pen := p.PenAfter(i)
+		if from, to := v.Span(1, pen); from != uint64(i) || to != uint64(i+1) || v.WriterOf(1, pen) != writer {
+			t.Errorf("entries %d to %d are of %s, not entry %d of %s", from+1, to, v.WriterOf(1, pen), i+1, writer)
+		}
 	}
-	if cut, was := v.Cut(1000 + member.GravesMax); !was || cut != member.GravesMax {
-		t.Errorf("a newer grave has the cut %d: %v", cut, was)
+	if _, to := v.Span(1, 101); to != 0 || v.WriterOf(1, 101) != 0 {
+		t.Error("who lost its data before it wrote anything has written something")
+	}
+	if err := next(member.Change{Kind: member.Admit, Identity: 5000, Name: "b"}, 0); err == nil || !strings.Contains(err.Error(), "cannot be once more") {
+		t.Errorf("one more is seated: %v", err)
+	}
+	if got, _, err := member.DecodeView(member.AppendView(nil, v)); err != nil || !got.Same(v) {
+		t.Error(err)
+	}
+}
+
+// viewOfBefore is a view as it was written before places had former tenants.
+const viewOfBefore = "0451f8ddf7ccc03f700100000000000000090301000000000000000101000501610e3132372e302e302e313a3330303002000000000000000201000601620e" +
+	"3132372e302e302e313a3330303103000000000000008103090701630e3132372e302e302e313a333030320103070900000101630101010e171988a8d299cf"
+
+// TestViewsWithoutFormerTenantsAreReadAsBefore reads bytes that were written before
+// places had any: a member was let go and came back, another one is gone.
+func TestViewsWithoutFormerTenantsAreReadAsBefore(t *testing.T) {
+	p, err := hex.DecodeString(viewOfBefore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, rest, err := member.DecodeView(p)
+	if err != nil || len(rest) > 0 {
+		t.Fatal(err)
+	}
+	before := founders(3)
+	for _, c := range []member.Change{{Kind: member.Evict, Identity: 3, Strikes: 1}, {Kind: member.Rejoin, Identity: 3}, {Kind: member.Evict, Identity: 2}} {
+		next, err := before.Successor(c, member.Grounds{Proposer: 1, Base: []uint64{5, 6, 7}, Clock: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before = next
+	}
+	if !v.Same(before) || !bytes.Equal(member.AppendView(nil, before), p) {
+		t.Errorf("%+v was read, not %+v", v, before)
 	}
 }
 
@@ -290,8 +378,11 @@ func FuzzView(f *testing.F) {
 	v := founders(3)
 	f.Add(member.AppendView(nil, v))
 	v, _ = v.Successor(member.Change{Kind: member.Evict, Identity: 2, Strikes: 1}, member.Grounds{Proposer: 1, Base: []uint64{1, 2, 3}, Clock: 300})
-	v, _ = v.Successor(member.Change{Kind: member.Admit, Identity: 9, Name: "x", Address: "x:1"}, member.Grounds{Free: func(member.ID) bool { return true }})
 	f.Add(member.AppendView(nil, v))
+	for _, c := range []member.Change{{Kind: member.Admit, Identity: 9, Name: "x", Address: "x:1"}, {Kind: member.Admit, Identity: 10, Name: "b"}, {Kind: member.Rejoin, Identity: 10}} {
+		v, _ = v.Successor(c, member.Grounds{})
+		f.Add(member.AppendView(nil, v))
+	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		v, rest, err := member.DecodeView(p)
 		if err != nil {
@@ -300,7 +391,13 @@ func FuzzView(f *testing.F) {
 		if !bytes.Equal(append(member.AppendView(nil, v), rest...), p) {
 			t.Errorf("%x is written as %x", p, member.AppendView(nil, v))
 		}
-		_, _, _, _ = v.Size(), v.Quorum(), v.Holders(), v.Retired()
+		_, _, _ = v.Size(), v.Quorum(), v.Holders()
+		for i := range v.Places {
+			pen := v.Places[i].Pen()
+			if from, to := v.Span(member.ID(i), pen); from > to || v.WriterOf(member.ID(i), pen) == 0 {
+				t.Errorf("place %d goes on from %d to %d", i, from, to)
+			}
+		}
 		if v.Continues(v) || !v.Shares(v) {
 			t.Error("a view comes after itself")
 		}

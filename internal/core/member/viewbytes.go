@@ -52,19 +52,17 @@ func (v *View) appendBody(p []byte) []byte {
 		if len(place.Returns) > 0 {
 			role |= hasReturned
 		}
+		if len(place.Former) > 0 {
+			role |= hadBefore
+		}
 		p = append(p, role)
 		p = binary.AppendUvarint(p, place.Since)
 		p = binary.AppendUvarint(p, uint64(place.Start))
 		p = binary.AppendUvarint(p, place.Base)
 		p = appendText(appendText(p, place.Name), place.Address)
-		p = appendReturns(p, place.Returns)
+		p = appendFormer(appendReturns(p, place.Returns), place.Former)
 	}
-	p = binary.AppendUvarint(p, v.Buried)
-	p = binary.AppendUvarint(p, uint64(len(v.Graves)))
-	for _, g := range v.Graves {
-		p = binary.LittleEndian.AppendUint64(p, uint64(g.Identity))
-		p = binary.AppendUvarint(p, g.Cut)
-	}
+	p = append(p, unused...)
 	p = binary.AppendUvarint(p, uint64(len(v.Strikes)))
 	for _, s := range v.Strikes {
 		p = binary.AppendUvarint(appendText(p, s.Name), s.Count)
@@ -72,10 +70,16 @@ func (v *View) appendBody(p []byte) []byte {
 	return p
 }
 
-// hasReturned is the bit of a role that says that returns follow the place.
-const hasReturned = 0x80
+// What follows a place has a bit of its role each.
+const (
+	hasReturned = 0x80 // returns
+	hadBefore   = 0x40 // former tenants, after the returns
+)
 
-// appendReturns appends how a tenant came back, if it did.
+// unused stands behind the places, where what is gone once was to be counted.
+const unused = "\x00\x00"
+
+// appendReturns appends how a stream went on, if it did.
 func appendReturns(p []byte, returns []Return) []byte {
 	if len(returns) == 0 {
 		return p
@@ -83,6 +87,18 @@ func appendReturns(p []byte, returns []Return) []byte {
 	p = binary.AppendUvarint(p, uint64(len(returns)))
 	for _, r := range returns {
 		p = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(p, r.Since), r.Cut), uint64(r.Start))
+	}
+	return p
+}
+
+// appendFormer appends who had a place before, if anybody did.
+func appendFormer(p []byte, former []Tenant) []byte {
+	if len(former) == 0 {
+		return p
+	}
+	p = binary.AppendUvarint(p, uint64(len(former)))
+	for _, t := range former {
+		p = binary.AppendUvarint(binary.LittleEndian.AppendUint64(p, uint64(t.Identity)), t.Returns)
 	}
 	return p
 }
@@ -108,17 +124,11 @@ func DecodeView(p []byte) (v *View, rest []byte, err error) {
 	for range r.count(CountMax, 14) {
 		place := Place{Identity: Identity(r.fixed()), Role: Role(r.octet()), Since: r.number(), Start: clock.Time(r.number()), Base: r.number()}
 		place.Name, place.Address = r.text(), r.text()
-		if place.Role&hasReturned != 0 {
-			place.Role &^= hasReturned
-			for range r.count(ReturnsMax, 3) {
-				place.Returns = append(place.Returns, Return{Since: r.number(), Cut: r.number(), Start: clock.Time(r.number())})
-			}
-		}
+		r.tenants(&place)
 		v.Places = append(v.Places, place)
 	}
-	v.Buried = r.number()
-	for range r.count(GravesMax, 9) {
-		v.Graves = append(v.Graves, Grave{Identity: Identity(r.fixed()), Cut: r.number()})
+	if r.octet() != 0 || r.octet() != 0 {
+		r.fail(errors.New("something follows the places that is not known"))
 	}
 	for range r.count(CountMax, 2) {
 		v.Strikes = append(v.Strikes, Strike{Name: r.text(), Count: r.number()})
@@ -143,6 +153,22 @@ func DecodeView(p []byte) (v *View, rest []byte, err error) {
 type viewReader struct {
 	rest []byte
 	err  error
+}
+
+// tenants reads what the role of a place says follows it.
+func (r *viewReader) tenants(p *Place) {
+	follows := p.Role & (hasReturned | hadBefore)
+	p.Role &^= follows
+	if follows&hasReturned != 0 {
+		for range r.count(ReturnsMax, 3) {
+			p.Returns = append(p.Returns, Return{Since: r.number(), Cut: r.number(), Start: clock.Time(r.number())})
+		}
+	}
+	if follows&hadBefore != 0 {
+		for range r.count(FormerMax, 9) {
+			p.Former = append(p.Former, Tenant{Identity: Identity(r.fixed()), Returns: r.number()})
+		}
+	}
 }
 
 var errShort = errors.New("the bytes end too early")

@@ -37,6 +37,7 @@ const (
 	OtherBinding                        // the member takes another life for the one that counts, so nothing can ever settle
 	NoWriter                            // no member is left that may write: all came back without their data
 	LetGo                               // the member was let go by the others: it only reads
+	Replaced                            // the member was let go, and its place is another one's by now: it only reads, and never writes again
 )
 
 // Text returns what was found, and what to do, for people; name names a member.
@@ -60,6 +61,9 @@ func (f Finding) Text(name func(member.ID) string) string {
 	case LetGo:
 		return who + " was let go by the other members while it was away: what they had of it by then is in the order, what it wrote beyond that is in nobody's; " +
 			"it reads on, and writes that and more once it has come back"
+	case Replaced:
+		return who + " was let go by the other members while it was away, and another one, which came without data, has its place and its name: what it wrote beyond what they had of it " +
+			"is in nobody's order, and it never writes again; print that with `chatterbox members orphans`, write it anew at a member if it is needed, then stop this one"
 	}
 	return fmt.Sprintf("finding %d about %s", f.Kind, who)
 }

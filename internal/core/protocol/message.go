@@ -89,10 +89,9 @@ type Row struct {
 	// View is the number of the view by which the member went when it said this,
 	// and Wedged whether it had promised or accepted anything of the next one by
 	// then: what it says of itself so counts for sending, and not for settling.
-	View    uint64
-	Wedged  bool
-	Retired uint64     // entries in its order whose streams have no place any more
-	Clock   clock.Time // the member's clock, if its own stream is closed: then no promise tells it; else 0
+	View   uint64
+	Wedged bool
+	Clock  clock.Time // the member's clock, if its own stream is closed: then no promise tells it; else 0
 }
 
 // StreamMark is the mark of one stream in a row.

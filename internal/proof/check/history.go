@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -22,7 +23,10 @@ type history struct {
 	views   map[uint64]uint64                   // lineages by number
 	ends    []uint64                            // of each stream how many entries it has, if who wrote it was let go; else as many as there can be
 	endsAt  []uint64                            // in the view of which number
-	roots   map[member.Identity]member.Identity // of the identities under which who came back writes: its own one
+	roots   map[member.Identity]member.Identity // of the identities under which who came, or came back, writes: that of the first who wrote the stream
+	pens    map[member.Identity]member.Identity // of the same ones: that of who writes
+	heirs   map[member.Identity]member.Identity // of who goes on with the stream of another one: that of the first who wrote it
+	tenants []member.Identity                   // of each place who came, or came back, last; 0: nobody did
 
 	healedAt time.Duration // the last time that something was disturbed or healed
 	ended    bool          // the send phase is over
@@ -71,9 +75,10 @@ type pastLife struct {
 // stream is what an origin appended. Another life with other data begins anew.
 type stream struct {
 	batches  []batch
-	identity member.Identity
-	older    []stream // of lives whose data was lost
-	cuts     []cutOff // when it came back after it was let go
+	identity member.Identity // of the first one who wrote it
+	tenant   member.Identity // of who went on with it last; 0: nobody did
+	older    []stream        // of lives whose data was lost
+	cuts     []cutOff        // when it came back after it was let go, or another one came
 }
 
 // batch is one batch as its origin appended it.
@@ -98,7 +103,7 @@ func (b *batch) end() uint64 { return b.seq + b.count }
 
 func (h *history) reset(header trace.Header) {
 	n := len(header.Members)
-	*h = history{views: map[uint64]uint64{}, roots: map[member.Identity]member.Identity{}, endsAt: make([]uint64, n), ends: slices.Repeat([]uint64{endless}, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
+	*h = history{views: map[uint64]uint64{}, roots: map[member.Identity]member.Identity{}, pens: map[member.Identity]member.Identity{}, heirs: map[member.Identity]member.Identity{}, tenants: make([]member.Identity, n), endsAt: make([]uint64, n), ends: slices.Repeat([]uint64{endless}, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
 	for i := range h.members {
 		h.members[i] = witness{
 			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), kept: make([]uint64, n), returns: make([]int, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
@@ -312,7 +317,7 @@ func (h *history) rebind(e *trace.Event) {
 	m, writer := &h.members[e.Member], h.root(e.Identity)
 	before := m.writers[e.Stream]
 	m.writers[e.Stream] = writer
-	early := m.position == 0 && (e.Stream != e.Member || writer != m.identity)
+	early := m.position == 0 && !h.isOwn(e)
 	switch {
 	case before != 0 && before != writer, early && e.Seq == 1 && m.held[e.Stream] > 0:
 		m.discard(e.Stream, m.covered[e.Stream])
@@ -323,8 +328,8 @@ func (h *history) rebind(e *trace.Event) {
 }
 
 func (h *history) noteAppend(m *witness, e *trace.Event) {
-	if e.Stream == e.Member && h.root(e.Identity) == m.identity {
-		h.streams[e.Stream].add(e, m.identity)
+	if h.isOwn(e) {
+		h.streams[e.Stream].add(e, h.root(e.Identity))
 	}
 	last := e.Seq + e.Count - 1
 	m.kept[e.Stream] = max(m.kept[e.Stream], last)
@@ -336,13 +341,8 @@ func (h *history) noteAppend(m *witness, e *trace.Event) {
 
 // add takes what the origin appended, and passes over what a restart appends
 // once more.
-func (s *stream) add(e *trace.Event, writer member.Identity) {
-	if s.identity != writer {
-		if len(s.batches)+len(s.cuts) > 0 {
-			s.older = append(s.older, stream{batches: s.batches, identity: s.identity, cuts: s.cuts})
-		}
-		s.identity, s.batches, s.cuts = writer, nil, nil
-	}
+func (s *stream) add(e *trace.Event, root member.Identity) {
+	s.turnTo(root)
 	if e.Seq <= s.length() {
 		return
 	}
@@ -383,7 +383,7 @@ func (s *stream) after(have uint64) int {
 // the most that any life held.
 func (h *history) heldBy(place int, stream member.ID) uint64 {
 	m := &h.members[place]
-	counts := h.counted[place]
+	counts := cmp.Or(h.tenants[place], h.counted[place])
 	if m.identities <= 1 {
 		kept := m.kept[stream]
 		for i := range h.streams[stream].cuts {

@@ -106,7 +106,7 @@ func (c *court) followOld(e *trace.Event, life *old) {
 		*life = old{identity: e.Identity}
 	case e.Kind == trace.Recover && e.Stream == e.Member:
 		life.have = max(life.have, e.Have)
-	case e.Kind == trace.Append && e.Stream == e.Member && c.past.root(e.Identity) == life.identity && life.heardBy.Len() == 0:
+	case e.Kind == trace.Append && e.Stream == e.Member && c.past.writer(e.Identity) == life.identity && life.heardBy.Len() == 0:
 		life.have = max(life.have, e.Seq+e.Count-1)
 	case e.Kind == trace.Receive && life.metAt == 0 && life.heardBy.Has(e.Peer):
 		if peer := &c.past.members[e.Peer]; peer.writers[e.Member] == life.identity && peer.held[e.Member] > life.have {

@@ -23,7 +23,7 @@ func durableFirst(c *court) rule {
 			}
 			return
 		case trace.Recover:
-			writer := e.Stream == e.Member && c.past.streams[e.Stream].of(m.identity) != nil
+			writer := e.Stream == e.Member && c.past.ownOf(e.Stream, m.identity) != nil
 			if writer && before[e.Member] != nil && m.published[e.Stream].Promise < clock.Infinity && e.Time < m.published[e.Stream].Promise {
 				c.violated(e, "comes back with clock bound %d after it promised %d", uint64(e.Time), uint64(m.published[e.Stream].Promise))
 			}
@@ -137,11 +137,11 @@ func truePromises(c *court) rule {
 				promised[e.Member] = 0
 			}
 		case e.Kind == trace.Append:
-			if e.Stream == e.Member && c.past.root(e.Identity) == origin.identity && e.Seq > s.of(origin.identity).length() && e.Time <= promised[e.Stream] {
+			if c.past.isOwn(e) && e.Seq > c.past.ownOf(e.Stream, origin.identity).length() && e.Time <= promised[e.Stream] {
 				c.violated(e, "appends its own %d/%d at time %d, for which %d was promised", e.Stream, e.Seq, uint64(e.Time), uint64(promised[e.Stream]))
 			}
 		case c.past.members[e.Member].gone.Has(e.Stream): // nothing beyond its end counts
-		case e.Stream == e.Member && s.of(origin.identity) == nil:
+		case e.Stream == e.Member && c.past.ownOf(e.Stream, origin.identity) == nil:
 			promised[e.Stream] = max(promised[e.Stream], e.Promise)
 		case origin.identities > 1:
 		default:

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 
 	"chatterbox/internal/core/clock"
@@ -13,9 +14,11 @@ type cutOff struct {
 	number  uint64 // of the view in which it did
 	entries uint64 // that it had in the order
 	batches []batch
+	lost    bool // another one goes on with the stream: nobody writes them again
 }
 
-// root returns the identity of who writes under one: its own one.
+// root returns the identity that names the stream of which a batch under an identity is:
+// that of the first one who wrote it.
 func (h *history) root(pen member.Identity) member.Identity {
 	if root, known := h.roots[pen]; known {
 		return root
@@ -23,14 +26,40 @@ func (h *history) root(pen member.Identity) member.Identity {
 	return pen
 }
 
-// noteOpens: a stream goes on behind a cut, and what lay there is written again.
+// writer returns the identity of who writes under one: its own one.
+func (h *history) writer(pen member.Identity) member.Identity {
+	if writer, known := h.pens[pen]; known {
+		return writer
+	}
+	return pen
+}
+
+// ownOf returns the stream that a life writes: its own one, or the one that it goes on
+// with; nil if it has none.
+func (h *history) ownOf(stream member.ID, writer member.Identity) *stream {
+	if root, heir := h.heirs[writer]; heir {
+		writer = root
+	}
+	return h.streams[stream].of(writer)
+}
+
+// isOwn reports whether a member tells of what it wrote itself.
+func (h *history) isOwn(e *trace.Event) bool {
+	return e.Stream == e.Member && h.writer(e.Identity) == h.members[e.Member].identity
+}
+
+// noteOpens: a stream goes on behind a cut. What lay there is written again, unless it is
+// another one that goes on with the stream.
 func (h *history) noteOpens(m *witness, e *trace.Event) {
-	root := member.Identity(e.Hash)
+	root, writer := member.Identity(cmp.Or(e.Session, e.Hash)), member.Identity(e.Hash)
 	if h.roots[e.Identity] == 0 { // nobody told it before
-		h.roots[e.Identity] = root
-		if s := h.streams[e.Stream].of(root); s != nil {
-			s.open(e)
+		h.roots[e.Identity], h.pens[e.Identity] = root, writer
+		if root != writer {
+			h.heirs[writer] = root
 		}
+		h.streams[e.Stream].turnTo(root)
+		h.streams[e.Stream].open(e, writer)
+		h.tenants[e.Stream] = writer
 	}
 	m.returns[e.Stream]++
 	if m.view >= h.endsAt[e.Stream] {
@@ -43,11 +72,34 @@ func (h *history) noteOpens(m *witness, e *trace.Event) {
 	}
 }
 
-// open cuts the stream off for its origin to go on.
-func (s *stream) open(e *trace.Event) {
+// open cuts the stream off for who writes it to go on.
+func (s *stream) open(e *trace.Event, writer member.Identity) {
 	at := s.after(e.Have)
-	s.cuts = append(s.cuts, cutOff{e.Number, e.Have, slices.Clone(s.batches[at:])})
+	s.cuts = append(s.cuts, cutOff{number: e.Number, entries: e.Have, batches: slices.Clone(s.batches[at:])})
 	s.batches = s.batches[:at:at]
+	if before := cmp.Or(s.tenant, s.identity); before != writer {
+		for i := range s.cuts {
+			s.cuts[i].lost = true
+		}
+	}
+	s.tenant = writer
+}
+
+// turnTo makes the stream that of a life, with what that wrote before, if it did.
+func (s *stream) turnTo(identity member.Identity) {
+	if s.identity == identity {
+		return
+	}
+	next, older := stream{identity: identity}, s.older
+	if i := slices.IndexFunc(older, func(o stream) bool { return o.identity == identity }); i >= 0 {
+		next = older[i]
+		older = slices.Delete(older, i, i+1)
+	}
+	if len(s.batches)+len(s.cuts) > 0 {
+		older = append(older, stream{batches: s.batches, identity: s.identity, tenant: s.tenant, cuts: s.cuts})
+	}
+	*s = next
+	s.older = older
 }
 
 // asKnownTo returns the stream as who went by a view last knows it.
@@ -64,7 +116,7 @@ func (s *stream) asKnownTo(view uint64) *stream {
 func (s *stream) longest() uint64 {
 	longest := s.length()
 	for i := range s.cuts {
-		if n := len(s.cuts[i].batches); n > 0 {
+		if n := len(s.cuts[i].batches); n > 0 && !s.cuts[i].lost {
 			longest = max(longest, s.cuts[i].batches[n-1].end()-1)
 		}
 	}

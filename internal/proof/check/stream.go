@@ -18,7 +18,7 @@ func oneContent(c *court) rule {
 // with those sequence numbers.
 func noInvention(c *court) rule {
 	return func(e *trace.Event) {
-		if e.Kind == trace.Append && e.Stream == e.Member && c.past.root(e.Identity) == c.past.members[e.Member].identity {
+		if e.Kind == trace.Append && c.past.isOwn(e) {
 			return
 		}
 		if c.past.written(e.Stream, e.Identity, e.Seq) == nil {
@@ -45,7 +45,7 @@ func contiguous(c *court) rule {
 func causality(c *court) rule {
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
-		if e.Stream != e.Member || c.past.root(e.Identity) != m.identity || e.Seq <= m.kept[e.Stream] {
+		if !c.past.isOwn(e) || e.Seq <= m.kept[e.Stream] {
 			return
 		}
 		if e.Time <= m.latest {

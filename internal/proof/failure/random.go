@@ -201,6 +201,26 @@ func (d *drawer) comeBack(m Map) {
 	}
 }
 
+// replace has somebody lose its data in half of all draws, once or twice, and mostly has
+// the others let go of whoever did.
+func (d *drawer) replace(m Map) {
+	if d.rng.IntN(2) == 0 {
+		for range 1 + d.rng.IntN(2) {
+			d.draw(Amnesias)
+		}
+	}
+	for _, e := range slices.Concat(m, d.drawn) {
+		if e.Action != CrashLosingData || len(e.From.Names) != 1 || d.rng.IntN(4) == 0 {
+			continue
+		}
+		left := max(d.length-e.At, time.Millisecond)
+		at := e.At + time.Duration(d.rng.Int64N(left.Milliseconds()/2+1))*time.Millisecond
+		for range 1 + d.rng.IntN(2) {
+			d.add(Event{At: at, From: d.anyone(), Action: Evict, Whom: e.From.Names[0]})
+		}
+	}
+}
+
 // placeOf returns the place of a letter.
 func placeOf(letter string) int {
 	for place := range member.CountMax {
@@ -319,12 +339,15 @@ func RandomDeaths(rng *rand.Rand, members int, length time.Duration) Map {
 const metBy = time.Second
 
 // RandomChanges adds to a map that members are told to let others go, and these to
-// come back.
+// come back; and that some lose their data, and the others are told so.
 func RandomChanges(rng *rand.Rand, members int, length time.Duration, m Map) Map {
 	d := drawer{rng: rng, members: members, length: length, drawn: slices.Clone(m)}
 	for range 1 + rng.IntN(3) {
 		d.draw(Changes)
 	}
+	loses := drawer{rng: rng, members: members, length: length}
+	loses.replace(m)
+	d.drawn = append(d.drawn, loses.drawn...)
 	back := drawer{rng: rng, members: members, length: length}
 	back.comeBack(d.drawn)
 	d.drawn = append(d.drawn, back.drawn...)

@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"slices"
+	"time"
+
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
 )
@@ -22,6 +25,33 @@ func (n *node) evict(whom member.ID) {
 func (n *node) comeBack() {
 	if n.running && !n.paused && !n.scarce.stalled {
 		n.change(member.Change{Kind: member.Rejoin, Identity: n.identity})
+	}
+}
+
+// hasNoPlace reports whether the member only reads, for it came without data.
+func (n *node) hasNoPlace() bool {
+	status := n.reducer.Status()
+	return status.Reader && !slices.Contains(status.Findings, protocol.Finding{Kind: protocol.LetGo, Member: n.id})
+}
+
+// seekEvery is how often a member without data asks for a place, in its own time.
+const seekEvery = 300 * time.Millisecond
+
+// seek has a member that came without data ask for its place, until it writes there. It
+// goes on in the stream of numbers of the place.
+func (n *node) seek() {
+	if !n.seeks || !n.running || n.scarce.stalled || n.now()-n.sought < seekEvery && n.now() >= n.sought {
+		return
+	}
+	n.sought = n.now()
+	status := n.reducer.Status()
+	switch {
+	case !status.Agreed:
+	case status.Reader:
+		n.step(protocol.Event{Kind: protocol.Change, Change: &member.Change{Kind: member.Rejoin, Identity: n.identity}})
+	default:
+		n.seeks = false
+		n.goOnBehind(status.Held[n.id].Have)
 	}
 }
 

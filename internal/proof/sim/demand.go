@@ -68,6 +68,39 @@ func (w *world) demand() {
 	}
 }
 
+// judgeNewest: where members lost their data, and all who belong to the newest view are
+// there in the end, with theirs, all settles that they wrote.
+func (w *world) judgeNewest() {
+	if !w.shape.Changes || w.header.Progress || !w.header.Alike || w.firstLoss() == never {
+		return
+	}
+	var newest *member.View
+	for _, n := range w.nodes {
+		if !n.running {
+			continue
+		}
+		if v := n.reducer.Status().View; v != nil && (newest == nil || v.Number > newest.Number) {
+			newest = v
+		}
+	}
+	if newest == nil || newest.Number == 1 {
+		return
+	}
+	for place, n := range w.nodes {
+		if p := &newest.Places[place]; p.Role == member.Writer && !(n.running && !n.paused && n.identity == p.Identity) {
+			return
+		}
+	}
+	for place, n := range w.nodes {
+		if newest.Places[place].Role != member.Writer {
+			continue
+		}
+		if status := n.reducer.Status(); !status.Complete {
+			w.broken("progress", n.id, "is not complete in the end, although all who belong to view %d are there: it goes by view %d, and holds %v up to %d", newest.Number, status.View.Number, status.Held, uint64(status.Horizon))
+		}
+	}
+}
+
 // How much longer a run goes on at most where members that have only others
 // between them do not hold the same yet, and in which steps.
 const (

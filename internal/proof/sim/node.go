@@ -34,6 +34,8 @@ type node struct {
 
 	running, paused bool
 	started         bool // it ran before
+	seeks           bool // it came without data, and asks to be seated where it was
+	sought          time.Duration
 	identity        member.Identity
 	count           uint64 // starts with this data
 	reducer         protocol.Reducer
@@ -106,6 +108,7 @@ func (n *node) start() {
 		kept, life = j, opened
 	}
 	n.journal = j
+	before := n.started
 	n.life++
 	n.running, n.started, n.paused, n.awake, n.fall, n.scarce.stalled = true, true, false, false, fall{}, false
 	n.identity, n.count = life.Identity, life.Count
@@ -122,6 +125,7 @@ func (n *node) start() {
 		w.broken("recovers-acknowledged", n.id, "the journal cannot be read: %v", j.Err())
 		return
 	}
+	n.seeks = w.shape.Changes && (before && life.Recovered == nil || n.hasNoPlace())
 	n.resumeNumbers()
 	parts := driver.Config{
 		Reducer: n.reducer, Journal: kept, Sender: n, App: &n.app, Source: n.outbox, Tick: w.shape.Tick,
@@ -160,17 +164,22 @@ func (n *node) open(disk *journal.Memory, identity member.Identity) (*journal.Jo
 // resumeNumbers begins with an empty outbox, and goes on in the stream of
 // numbers behind what is held of it.
 func (n *node) resumeNumbers() {
-	n.numbers = workload.NewNumbers(n.world.config.Seed, int(n.id))
 	status := n.reducer.Status()
-	for range status.Held[n.id].Have + status.Orphans {
-		n.numbers.Next()
-	}
+	n.goOnBehind(status.Held[n.id].Have + status.Orphans)
 	batchMax := n.world.shape.BatchMax
 	n.outbox = driver.NewOutbox(n.world.payloads, wire.BatchHeaderBytes+batchMax*workload.EntryBytes, batchMax, workload.Prepare)
 	if n.disk != nil {
 		n.outbox.Durable()
 	}
 	n.waiting = 0
+}
+
+// goOnBehind has the next number be that of the entry after so many.
+func (n *node) goOnBehind(entries uint64) {
+	n.numbers = workload.NewNumbers(n.world.config.Seed, int(n.id))
+	for range entries {
+		n.numbers.Next()
+	}
 }
 
 func (n *node) dialAll() {
@@ -227,6 +236,7 @@ func (n *node) turn(tick bool) {
 	}
 	if tick {
 		n.step(protocol.Event{Kind: protocol.Tick})
+		n.seek()
 	}
 	taken := 0
 	for ; taken < len(n.inbox) && !n.driver.IsFull(); taken++ {
@@ -320,7 +330,7 @@ func (n *node) step(e protocol.Event) {
 // own, as long as nothing waits that came before and there is no disk to wait
 // for.
 func (n *node) fill() {
-	if !n.running || n.paused || n.closing || n.scarce.stalled {
+	if !n.running || n.paused || n.closing || n.scarce.stalled || n.seeks {
 		return
 	}
 	for n.waiting > 0 {

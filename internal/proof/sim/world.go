@@ -339,6 +339,7 @@ func (n *node) isGone() bool { return n.world.shape.EvictAfter > 0 && (!n.runnin
 // finish ends the run: all members that run say what they hold.
 func (w *world) finish() {
 	w.ended = true
+	w.judgeNewest()
 	for _, n := range w.nodes {
 		if n.running && !n.paused {
 			status := n.reducer.Status()

@@ -128,7 +128,7 @@ func (k Kind) describeView() description {
 	case Ends:
 		return description{"ends", HasStream | HasIdentity | HasMark, "In the view just told who wrote a stream was let go: it ends after so many entries."}
 	case Opens:
-		return description{"opens", HasStream | HasIdentity | HasNumber | HasHash | HasMark, "As of the view of a number a stream goes on after so many entries, for who wrote it came back: hash is its identity, and identity the one under which it writes since."}
+		return description{"opens", HasStream | HasIdentity | HasNumber | HasSession | HasHash | HasMark, "As of the view of a number a stream goes on after so many entries, for who wrote it came back, or another one in its stead: hash is its identity, identity the one under which it writes since, and session, if it is not 0, that of the first one who wrote it."}
 	}
 	return k.describeWorld()
 }

@@ -107,7 +107,7 @@ func (r *Recorder) install(v *member.View, tell func()) {
 		r.opens(member.ID(place), &v.Places[place], tell)
 		if p := &v.Places[place]; p.Role == member.Gone {
 			e := r.begin(Ends)
-			e.Stream, e.Identity, e.Have = member.ID(place), p.Identity, p.Base
+			e.Stream, e.Identity, e.Have = member.ID(place), p.WriterAfter(len(p.Returns)), p.Base
 			tell()
 			r.published[place].Have = min(r.published[place].Have, p.Base)
 		}
@@ -115,13 +115,16 @@ func (r *Recorder) install(v *member.View, tell func()) {
 	r.view = v.Number
 }
 
-// opens tells how a stream goes on whose writer came back.
+// opens tells how a stream goes on whose writer came back, or another one in its stead.
 func (r *Recorder) opens(place member.ID, p *member.Place, tell func()) {
 	for i := range p.Returns {
 		back := &p.Returns[i]
 		e := r.begin(Opens)
-		e.Stream, e.Identity, e.Number, e.Hash = place, p.PenAfter(i+1), back.Since, uint64(p.Identity)
+		e.Stream, e.Identity, e.Number, e.Hash = place, p.PenAfter(i+1), back.Since, uint64(p.WriterAfter(i+1))
 		e.Have, e.Promise = back.Cut, back.Start
+		if first := p.WriterAfter(0); first != p.WriterAfter(i+1) {
+			e.Session = uint64(first)
+		}
 		tell()
 	}
 	if back := p.ReturnAfter(r.view); back != nil {

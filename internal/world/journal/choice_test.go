@@ -57,7 +57,7 @@ func founders() *member.View {
 // changed returns the next view by a change.
 func changed(tb testing.TB, v *member.View, c member.Change, base ...uint64) *member.View {
 	tb.Helper()
-	next, err := v.Successor(c, member.Grounds{Proposer: 1, Base: base, Free: func(member.ID) bool { return true }})
+	next, err := v.Successor(c, member.Grounds{Proposer: 1, Base: base})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -178,46 +178,73 @@ func TestWhatLiesBeyondACutIsPassedOver(t *testing.T) {
 	}
 }
 
-// TestANewTenantsStreamBeginsAnew gives c's place to d, and the journal a fourth
-// place to e.
-func TestANewTenantsStreamBeginsAnew(t *testing.T) {
-	var disk Memory
-	cfg := testConfig()
-	cfg.Identity = 2
-	j, _ := open(t, &disk, cfg)
-	for n := uint64(1); n <= 3; n++ {
-		j.Keep(protocol.Effects{Binding: member.Binding{1, 2, 3}, Agreed: true, Append: []protocol.Batch{makeBatch(t, 2, n, "c")}})
+// TestANewTenantGoesOnWithTheStream seats d in the stead of c, of whose five batches three
+// are in the order, and gives a fourth place to e. Both begin to write; what c wrote beyond
+// its cut stays in its own folder, and can be printed there.
+func TestANewTenantGoesOnWithTheStream(t *testing.T) {
+	out := changed(t, founders(), member.Change{Kind: member.Evict, Identity: 3}, 0, 0, 3)
+	v := changed(t, out, member.Change{Kind: member.Admit, Identity: 40, Name: "c", Address: "h:4"})
+	v = changed(t, v, member.Change{Kind: member.Admit, Identity: 50, Name: "e", Address: "h:5"})
+	v = changed(t, v, member.Change{Kind: member.Rejoin, Identity: 40})
+	v = changed(t, v, member.Change{Kind: member.Rejoin, Identity: 50})
+	next := []protocol.Batch{
+		sealed(t, "d", protocol.Batch{Origin: 2, Identity: v.Places[2].Pen(), Seq: 4, Time: 60}),
+		sealed(t, "e", protocol.Batch{Origin: 3, Identity: v.Places[3].Pen(), Seq: 1, Time: 61}),
+		sealed(t, "d", protocol.Batch{Origin: 2, Identity: v.Places[2].Pen(), Seq: 5, Time: 62}),
+		sealed(t, "d", protocol.Batch{Origin: 2, Identity: v.Places[2].Pen(), Seq: 6, Time: 63}),
 	}
-	j.Keep(protocol.Effects{Base: &protocol.Snapshot{Time: 30, Have: []uint64{0, 0, 3}}})
-	v := changed(t, founders(), member.Change{Kind: member.Evict, Identity: 3}, 0, 0, 3)
-	v = changed(t, v, member.Change{Kind: member.Admit, Identity: 40, Name: "d", Address: "h:4"}, 0, 0, 3)
-	v = changed(t, v, member.Change{Kind: member.Admit, Identity: 50, Name: "e", Address: "h:5"}, 0, 0, 0)
-	if v.Places[2].Identity != 40 || len(v.Places) != 4 || v.Retired() != 3 {
-		t.Fatalf("%+v", v)
-	}
-	j.Keep(protocol.Effects{View: v})
-	d := sealed(t, "d", protocol.Batch{Origin: 2, Identity: 40, Seq: 1, Time: 60})
-	e := sealed(t, "e", protocol.Batch{Origin: 3, Identity: 50, Seq: 1, Time: 61})
-	j.Keep(protocol.Effects{Append: []protocol.Batch{d, e}})
-	synced(t, j)
-	for range 2 {
+	for _, self := range []member.ID{1, 2} {
+		var disk Memory
+		cfg := testConfig()
+		cfg.Self, cfg.Identity = self, member.Identity(self)+1
+		j, _ := open(t, &disk, cfg)
+		for n := uint64(1); n <= 5; n++ {
+			j.Keep(protocol.Effects{Binding: member.Binding{1, 2, 3}, Agreed: true, Append: []protocol.Batch{makeBatch(t, 2, n, "c")}})
+		}
+		j.Keep(protocol.Effects{View: v})
+		j.Keep(protocol.Effects{Append: next})
+		synced(t, j)
+		want := []string{"2/1@10 c", "2/2@20 c", "2/3@30 c", "2/4@60 d", "3/1@61 e", "2/5@62 d", "2/6@63 d"}
+		if self == 2 {
+			want = slices.Insert(want, 3, "2/4@40 c", "2/5@50 c")
+		}
+		for range 2 {
+			disk.Crash(nil)
+			j, life := open(t, &disk, cfg)
+			if diff := cmp.Diff(want, places(life.Recovered)); diff != "" {
+				t.Error(diff)
+			}
+			closed(t, j)
+		}
+		cfg.SegmentBytesMax = 1
+		j, _ = open(t, &disk, cfg)
+		for n := uint64(1); n <= 3; n++ { // so that no segment is in use that has anything of c
+			j.Keep(protocol.Effects{Append: []protocol.Batch{makeBatch(t, 0, n, "a")}})
+			synced(t, j)
+		}
+		j.Keep(protocol.Effects{Base: &protocol.Snapshot{Time: 63, Have: []uint64{3, 0, 6, 1}}, Bound: 70})
+		synced(t, j)
 		disk.Crash(nil)
 		j, life := open(t, &disk, cfg)
-		if diff := cmp.Diff([]string{"2/1@60 d", "3/1@61 e"}, places(life.Recovered)); diff != "" {
-			t.Error(diff)
+		if len(life.Recovered.Batches) != 0 || j.state.position() != 10 {
+			t.Errorf("member %d recovers %v at position %d", self, places(life.Recovered), j.state.position())
 		}
-		if have := life.Recovered.Base.Have; !slices.Equal(have, []uint64{0, 0, 0, 0}) || j.state.position() != 3 {
-			t.Errorf("base %v, position %d", have, j.state.position())
+		if self == 2 && fmt.Sprint(orphansOf(t, j, v, 2)) != "[2/4@40 c 2/5@50 c]" {
+			t.Errorf("the orphans of c in its own folder are %v", orphansOf(t, j, v, 2))
 		}
-		closed(t, j)
 	}
-	j, _ = open(t, &disk, cfg)
-	j.Keep(protocol.Effects{Base: &protocol.Snapshot{Time: 61, Have: []uint64{0, 0, 1, 1}}, Bound: 70})
-	synced(t, j)
-	disk.Crash(nil)
-	if j, life := open(t, &disk, cfg); len(life.Recovered.Batches) != 0 || j.state.position() != 5 {
-		t.Errorf("recovered %v at position %d", places(life.Recovered), j.state.position())
+}
+
+func orphansOf(t *testing.T, j *Journal, v *member.View, origin member.ID) (all []string) {
+	t.Helper()
+	err := j.Orphans(v, origin, func(b protocol.Batch) bool {
+		all = append(all, places(&protocol.Recovered{Batches: []protocol.Batch{b}})...)
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return all
 }
 
 // TestRecordsOfViewsThatAreNoneAreRefused writes what no member writes, with a

@@ -40,7 +40,7 @@ func (j *Journal) Restore(snapshot *protocol.Snapshot) {
 	if j.archive == nil {
 		return
 	}
-	if err := j.archive.reset(j.state.positionOf(snapshot.Have)); err != nil && j.failed == nil {
+	if err := j.archive.reset(positionOf(snapshot.Have)); err != nil && j.failed == nil {
 		j.failed = err
 	}
 }

@@ -57,14 +57,8 @@ func (s *state) take(k kind, body []byte, members int) (taken bool, err error) {
 	return false, nil
 }
 
-// install takes up a view. Where a place has another tenant, whose stream begins
-// anew, nothing of it is covered; what was said of the choice of this view is over.
+// install takes up a view: what was said of the choice of this view is over.
 func (s *state) install(view *member.View) {
-	for place := range s.base.Have {
-		if before := s.tenant(member.ID(place)); before != 0 && place < len(view.Places) && view.Places[place].Identity != before {
-			s.base.Have[place] = 0
-		}
-	}
 	s.view = view
 	if s.vote != nil && s.vote.Number < view.Number {
 		s.vote = nil
@@ -101,10 +95,21 @@ func (s *state) reach(place member.ID, identity member.Identity) uint64 {
 // reaches, and of what this member wrote itself all, for it may be written again.
 func (s *state) needs(place member.ID, identity member.Identity) uint64 {
 	reach := s.reach(place, identity)
-	if place == s.place && (reach > 0 || s.view != nil && s.view.IsOf(place, identity)) {
+	if place == s.place && (reach > 0 || s.view != nil && s.view.WriterOf(place, identity) != 0) {
 		return math.MaxUint64
 	}
 	return reach
+}
+
+// isLost reports whether what a life wrote at the own place of this member goes on
+// beyond what is in the order, and never will be: the place is another one's by now. It
+// is kept for people, for good.
+func (s *state) isLost(place member.ID, h held) bool {
+	if place != s.place || s.view == nil {
+		return false
+	}
+	writer := s.view.WriterOf(place, h.identity)
+	return writer != 0 && writer != s.tenant(place) && h.last > s.view.Reach(place, h.identity)
 }
 
 // note notes in what is held of a place that a life wrote up to an entry. Another
@@ -114,6 +119,7 @@ func (s *state) note(h *held, place member.ID, identity member.Identity, last ui
 	switch {
 	case h.identity == identity:
 		h.last = max(h.last, last)
+	case s.isLost(place, *h):
 	case place != s.place || s.view == nil || s.needs(place, h.identity) == 0 || last >= h.last:
 		*h = held{identity: identity, last: last}
 	}
@@ -201,16 +207,9 @@ func (s *state) passes(b *protocol.Batch) bool {
 
 // position returns how many entries the base stands for: the position of the
 // last of them.
-func (s *state) position() uint64 { return s.positionOf(s.base.Have) }
+func (s *state) position() uint64 { return positionOf(s.base.Have) }
 
 // positionOf returns the position of the last of so many entries of each stream.
-func (s *state) positionOf(have []uint64) uint64 {
-	if s.view != nil {
-		return s.view.Retired() + positionOf(have)
-	}
-	return positionOf(have)
-}
-
 func positionOf(have []uint64) (position uint64) {
 	for _, entries := range have {
 		position += entries
@@ -222,7 +221,7 @@ func positionOf(have []uint64) (position uint64) {
 // as far as it counts.
 func (s *state) covers(all []held) bool {
 	for origin, h := range all {
-		if place := member.ID(origin); min(h.last, s.needs(place, h.identity)) > s.has(place) {
+		if place := member.ID(origin); s.isLost(place, h) || min(h.last, s.needs(place, h.identity)) > s.has(place) {
 			return false
 		}
 	}

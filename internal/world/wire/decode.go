@@ -138,7 +138,7 @@ func (r *reader) row(row *protocol.Row, own member.Identity, before *clock.Mark)
 		r.fail("row: unknown bits %#x", bits)
 	}
 	row.Identity, row.Binding, row.Old = own, 0, bits&rowOld != 0
-	row.View, row.Wedged, row.Retired, row.Clock = 0, bits&rowWedged != 0, 0, 0
+	row.View, row.Wedged, row.Clock = 0, bits&rowWedged != 0, 0
 	if bits&rowOwnIdentity == 0 {
 		row.Identity = member.Identity(r.fixed("row: identity"))
 	}
@@ -148,9 +148,6 @@ func (r *reader) row(row *protocol.Row, own member.Identity, before *clock.Mark)
 	}
 	if bits&rowView != 0 {
 		row.View = r.varint("row: view")
-	}
-	if bits&rowRetired != 0 {
-		row.Retired = r.varint("row: retired entries")
 	}
 	if bits&rowClock != 0 {
 		row.Clock = r.time("row: clock")

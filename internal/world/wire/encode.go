@@ -33,9 +33,9 @@ const (
 	rowOld                     // its data is old, and it stops
 	rowView                    // the number of the member's view follows
 	rowWedged                  // it is wedged: what it says it holds does not count for settling
-	rowRetired                 // how many entries of retired streams it stands on follows
-	rowClock                   // its clock follows
-	rowFlags       = 1<<iota - 1
+	rowUnused
+	rowClock // its clock follows
+	rowFlags = (1<<iota - 1) &^ rowUnused
 )
 
 // AppendMessage appends the head of a message's frame: all but the bytes of
@@ -163,9 +163,6 @@ func appendRows(dst []byte, m *protocol.Message) []byte {
 		if bits&rowView != 0 {
 			dst = binary.AppendUvarint(dst, row.View)
 		}
-		if bits&rowRetired != 0 {
-			dst = binary.AppendUvarint(dst, row.Retired)
-		}
 		if bits&rowClock != 0 {
 			dst = binary.AppendUvarint(dst, uint64(row.Clock))
 		}
@@ -177,7 +174,7 @@ func appendRows(dst []byte, m *protocol.Message) []byte {
 
 func rowBits(row *protocol.Row, own member.Identity) byte {
 	return flag[byte](row.Identity == own, rowOwnIdentity) | flag[byte](row.Binding != 0, rowBound) | flag[byte](row.Old, rowOld) |
-		flag[byte](row.View != 0, rowView) | flag[byte](row.Wedged, rowWedged) | flag[byte](row.Retired != 0, rowRetired) |
+		flag[byte](row.View != 0, rowView) | flag[byte](row.Wedged, rowWedged) |
 		flag[byte](row.Clock != 0, rowClock)
 }
 

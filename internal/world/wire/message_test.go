@@ -82,7 +82,7 @@ func (d draws) ranges() (ranges []protocol.Range) {
 func (d draws) row(own member.Identity) protocol.Row {
 	row := protocol.Row{Member: d.id(), Identity: own, Version: d.any(), Binding: d.any(), Old: d.flip(), Wedged: d.flip()}
 	if d.flip() {
-		row.View, row.Retired, row.Clock = d.any(), d.any(), d.time()
+		row.View, row.Clock = d.any(), d.time()
 	}
 	if d.flip() {
 		row.Identity = member.Identity(d.any())

@@ -48,9 +48,13 @@ func (d draws) view() *member.View {
 	for range d.few() {
 		c := member.Change{Kind: member.Evict, Identity: v.Places[rapid.IntRange(0, len(v.Places)-1).Draw(d.T, "place")].Identity, Strikes: 1}
 		if d.flip() {
-			c = member.Change{Kind: member.Admit, Identity: member.Identity(100 + v.Number), Name: fmt.Sprint("n", v.Number), Address: fmt.Sprint("h:", v.Number)}
+			name := rapid.SampledFrom([]string{fmt.Sprint("n", v.Number), "m0", "m1"}).Draw(d.T, "name")
+			c = member.Change{Kind: member.Admit, Identity: member.Identity(100 + v.Number), Name: name, Address: fmt.Sprint("h:", v.Number)}
 		}
-		next, err := v.Successor(c, member.Grounds{Proposer: 1, Base: make([]uint64, len(v.Places)), Free: func(member.ID) bool { return true }})
+		if d.flip() {
+			c.Kind = member.Rejoin
+		}
+		next, err := v.Successor(c, member.Grounds{Proposer: 1, Base: make([]uint64, len(v.Places))})
 		if err == nil {
 			v = next
 		}

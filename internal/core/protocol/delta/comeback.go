@@ -15,6 +15,10 @@ import (
 // order: those are its orphans. It writes them again first, each under the number
 // that it had, so an orphan is written again if and only if its number is the next
 // one: once, in order, whenever the member crashes, and however often it goes.
+//
+// A member that came without data is seated at its place first, in the stead of who was
+// let go from it, and then comes back in the same way: it has no orphans, and those of
+// who had the place before are in nobody's order for ever.
 
 // comeback is what a member that was let go, or has come back, has to do.
 type comeback struct {
@@ -23,18 +27,34 @@ type comeback struct {
 	closing bool             // the own stream is to end behind them
 }
 
-// askBack has this member ask the others to take it back.
+// askBack has this member ask the others to take it back, or first to seat it if it
+// came without data.
 func (d *Delta) askBack() error {
+	change := d.comeback()
 	switch {
-	case !d.roster.MayReturn():
-		return errors.New("only who was let go, and has its data, comes back")
+	case change == nil && d.roster.Observes():
+		return errors.New("the place of this member is another one's by now, so it cannot come back: start it with an empty folder")
+	case change == nil:
+		return errors.New("only who was let go, or has no data, comes back")
 	case d.closed, d.own.back.closing:
 		return errors.New("this member has ended its stream, so there is nothing to come back for")
 	}
-	if err := (&member.Change{Kind: member.Rejoin, Identity: d.cfg.Identity}).Check(d.roster.View()); err != nil {
+	if err := change.Check(d.roster.View()); err != nil && change.Kind == member.Rejoin {
 		return err
 	}
 	d.own.back.wanted = true
+	return nil
+}
+
+// comeback returns what brings this member closer to being one again, nil if nothing
+// does.
+func (d *Delta) comeback() *member.Change {
+	switch {
+	case d.roster.MayReturn():
+		return &member.Change{Kind: member.Rejoin, Identity: d.cfg.Identity}
+	case d.roster.MaySeat():
+		return &member.Change{Kind: member.Admit, Identity: d.cfg.Identity, Name: d.roster.View().Places[d.cfg.Self].Name}
+	}
 	return nil
 }
 
@@ -44,7 +64,7 @@ const askTurn = time.Second
 // wish returns what a peer is asked for, nil if nothing is: one member at a time, so
 // that not all of them propose the same.
 func (d *Delta) wish(l *link) *member.Change {
-	if !d.own.back.wanted || !d.roster.MayReturn() || d.closed || d.own.back.closing || l.report.view != d.roster.Tag() || !d.boundTo(l) || d.synod.Wedged() {
+	if !d.own.back.wanted || d.closed || d.own.back.closing || l.report.view != d.roster.Tag() || !d.boundTo(l) || d.synod.Wedged() {
 		return nil
 	}
 	turn := int(d.now/askTurn) % d.roster.Size()
@@ -52,7 +72,7 @@ func (d *Delta) wish(l *link) *member.Change {
 		switch {
 		case d.roster.IsGone(member.ID(j)):
 		case turn == 0 && member.ID(j) == l.peer:
-			return &member.Change{Kind: member.Rejoin, Identity: d.cfg.Identity}
+			return d.comeback()
 		default:
 			turn--
 		}
@@ -60,23 +80,34 @@ func (d *Delta) wish(l *link) *member.Change {
 	return nil
 }
 
-// onWish proposes to take a member back that asks for it, once it holds about as much
-// as was delivered here: while a change is decided nothing settles until it holds
-// what the others do.
+// onWish proposes what a peer asks for: to be seated at its place, once nobody counts
+// there, or to be taken back.
 func (d *Delta) onWish(l *link, m *protocol.Message) {
 	c := m.Wish
-	if c == nil || c.Kind != member.Rejoin || c.Identity != m.Identity || m.Identity != l.presence.identity || d.synod == nil || d.roster.Observes() {
+	if c == nil || c.Identity != m.Identity || m.Identity != l.presence.identity || d.synod == nil || d.roster.Observes() || d.choosing() {
 		return
 	}
-	if d.suspicion.isBarred(l.peer, d.now) || d.choosing() || d.closed || l.row == nil || c.Check(d.roster.View()) != nil || d.canDecide() != nil {
+	if c.Check(d.roster.View()) != nil || d.canDecide() != nil {
 		return
+	}
+	if c.Kind == member.Admit && c.Name == d.roster.View().Places[l.peer].Name || c.Kind == member.Rejoin && d.mayTakeBack(l) {
+		_ = d.synod.Ask(*c) // it was checked
+	}
+}
+
+// mayTakeBack reports whether a peer can be taken back now: it holds about as much as
+// was delivered here, for while a change is decided nothing settles until it holds what
+// the others do, and no stream has ended.
+func (d *Delta) mayTakeBack(l *link) bool {
+	if d.suspicion.isBarred(l.peer, d.now) || d.closed || l.row == nil {
+		return false
 	}
 	for j, r := range d.frontier.rows {
 		if r != nil && r.time(member.ID(j)) >= clock.Infinity || d.known(l, member.ID(j)) < d.deliveredOf(member.ID(j)) {
-			return
+			return false
 		}
 	}
-	_ = d.synod.Ask(*c) // it was checked
+	return true
 }
 
 // reopen opens a stream again whose origin came back: it goes on behind its cut, at a

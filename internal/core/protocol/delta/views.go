@@ -91,9 +91,6 @@ func (e *evidence) Clock() clock.Time { return e.clock.Now() }
 // Ended implements synod.Log.
 func (e *evidence) Ended() bool { return e.closed }
 
-// Free implements synod.Log.
-func (e *evidence) Free(member.ID, member.Identity) bool { return false }
-
 // choose goes on with the choice of the next view.
 func (d *Delta) choose() {
 	if !d.choosing() {
@@ -170,8 +167,7 @@ func (d *Delta) isPast(v *member.View) bool {
 		return false
 	}
 	p := &v.Places[d.cfg.Self]
-	n := len(p.Returns)
-	return p.Identity == d.cfg.Identity && n > 0 && p.Returns[n-1].Since > d.roster.Tag().Number+1
+	return p.Identity == d.cfg.Identity && len(p.Own()) > 0 && p.Since > d.roster.Tag().Number+1
 }
 
 // estrange notes that a peer goes by another history.
@@ -187,8 +183,8 @@ func (d *Delta) fits(v *member.View) bool {
 		return false
 	}
 	for j := range d.streams {
-		p := &v.Places[j]
-		if d.roster.Bound(member.ID(j)) != p.Identity || cutOf(p, d.roster.Tag().Number) < d.deliveredOf(member.ID(j)) {
+		p, bound := &v.Places[j], d.roster.Bound(member.ID(j))
+		if bound != p.Identity && !p.HadBefore(bound) || cutOf(p, d.roster.Tag().Number) < d.deliveredOf(member.ID(j)) {
 			return false
 		}
 	}

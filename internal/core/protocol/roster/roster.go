@@ -67,8 +67,19 @@ func (r *Roster) Recover(binding member.Binding, view *member.View) {
 	}
 	r.binding.Merge(binding)
 	r.hash = r.binding.Hash()
-	r.observer = r.isObserver()
-	if r.IsGone(r.self) {
+	if r.observer = r.isObserver(); view != nil {
+		r.judgeFate()
+	}
+}
+
+// judgeFate finds what became of this incarnation, if that is for people to know: the
+// others let go of it, and maybe gave its place to another one.
+func (r *Roster) judgeFate() {
+	r.findings.Drop(protocol.LetGo, r.self)
+	switch p := &r.view.Places[r.self]; {
+	case p.HadBefore(r.identity):
+		r.findings.Add(protocol.Replaced, r.self)
+	case p.Role == member.Gone && p.Identity == r.identity && !p.IsSeated():
 		r.findings.Add(protocol.LetGo, r.self)
 	}
 }
@@ -139,14 +150,23 @@ func (r *Roster) Pen() member.Identity {
 
 // WroteHere reports whether a batch is of this incarnation, of whatever time.
 func (r *Roster) WroteHere(b *protocol.Batch) bool {
-	if b.Origin != r.self {
+	switch {
+	case b.Origin != r.self:
 		return false
+	case r.view == nil || b.Identity == r.identity:
+		return b.Identity == r.identity
 	}
-	return b.Identity == r.identity || r.view != nil && r.Owns(r.self, r.identity) && r.view.IsOf(r.self, b.Identity)
+	return r.view.WriterOf(r.self, b.Identity) == r.identity
 }
 
-// MayReturn reports whether this incarnation was let go from its place and can come
-// back to it.
+// MaySeat reports whether this incarnation can be seated at its place, which is that
+// of another one: it was never there itself.
+func (r *Roster) MaySeat() bool {
+	return r.view != nil && !r.Owns(r.self, r.identity) && !r.view.Places[r.self].HadBefore(r.identity)
+}
+
+// MayReturn reports whether this incarnation was let go from its place, or is seated
+// there, and can come back to it.
 func (r *Roster) MayReturn() bool { return r.IsGone(r.self) && r.Owns(r.self, r.identity) }
 
 // IsGone reports whether who had a place was let go.
@@ -289,29 +309,25 @@ func (r *Roster) Trust() {
 
 // Install makes a view count that was decided. The keeper is told of each place
 // that is somebody else's than was thought, which can only be before this member
-// knew of any view, and of its own being let go.
+// knew of any view. Who had a place before its tenant wrote to the same stream.
 func (r *Roster) Install(v *member.View, k Keeper) {
-	was := r.observer
 	for place := range v.Places {
-		id, identity := member.ID(place), v.Places[place].Identity
+		id, p := member.ID(place), &v.Places[place]
 		switch before := r.binding[id]; {
-		case before == identity:
+		case before == p.Identity:
 			continue
-		case before != 0 && id == r.self:
+		case before == 0 || p.HadBefore(before):
+		case id == r.self:
 			k.Resign()
-		case before != 0:
+		default:
 			k.Vacate(id)
 		}
-		r.bindAnew(id, identity)
+		r.bindAnew(id, p.Identity)
 		r.seat(id, k)
 	}
 	r.take(v)
-	switch r.observer = r.isObserver(); {
-	case r.observer && !was:
-		r.findings.Add(protocol.LetGo, r.self)
-	case was && !r.observer:
-		r.findings.Drop(protocol.LetGo, r.self)
-	}
+	r.observer = r.isObserver()
+	r.judgeFate()
 	r.unkept, r.sworn = true, true
 }
 

@@ -36,24 +36,16 @@ func (j *judge) decided(w *world, n *node, v *member.View) {
 	}
 }
 
-// installs: nothing that was delivered anywhere is taken back, and nobody
-// lacks entries of a stream that has no place any more.
-func (j *judge) installs(w *world, n *node, v *member.View) {
+// installs: nothing that was delivered anywhere is taken back.
+func (j *judge) installs(w *world, v *member.View) {
 	for _, other := range w.nodes {
-		for p := range other.streams {
-			s := &other.streams[p]
-			if cut, gone := v.Cut(s.tenant); gone && s.delivered > cut {
-				j.fault("taken back", "view %d cuts %s at %d, but %s delivered %d", v.Number, s.tenant, cut, other.name, s.delivered)
-			}
+		if other.view == nil || other.view.Number >= v.Number {
+			continue
 		}
-	}
-	if _, gone := v.Cut(n.identity); gone {
-		return // it was let go without its knowledge, and begins anew under another identity
-	}
-	for p := range n.streams {
-		s := &n.streams[p]
-		if cut, _ := v.Cut(s.tenant); s.tenant != v.Places[p].Identity && s.delivered != cut {
-			j.fault("behind", "%s delivered %d entries of %s, which has no place in view %d and was cut at %d", n.name, s.delivered, s.tenant, v.Number, cut)
+		for p := range other.streams {
+			if cut := cutOf(&v.Places[p], other.view.Number); other.streams[p].delivered > cut {
+				j.fault("taken back", "view %d cuts place %d at %d, but %s delivered %d", v.Number, p, cut, other.name, other.streams[p].delivered)
+			}
 		}
 	}
 }
@@ -66,7 +58,7 @@ func (j *judge) settled(n *node) {
 			j.fault("time", "%s settles %d in view %d, but view %d has the time %d", n.name, n.settled, n.view.Number, number, j.views[number].Clock)
 		}
 	}
-	delivered := n.view.Retired()
+	delivered := uint64(0)
 	for p := range n.streams {
 		delivered += n.streams[p].delivered
 	}
@@ -114,8 +106,8 @@ func (j *judge) trimmed(w *world, n *node) {
 			if p.Since == n.view.Number && s.trimmed == s.former {
 				continue
 			}
-			if i < len(holder.streams) && holder.streams[i].tenant == s.tenant && holder.streams[i].have() < s.trimmed {
-				j.fault("trimmed", "%s trimmed %d entries of %s, of which %s holds %d", n.name, s.trimmed, s.tenant, holder.name, holder.streams[i].have())
+			if i < len(holder.streams) && holder.streams[i].have() < s.trimmed {
+				j.fault("trimmed", "%s trimmed %d entries of place %d, of which %s holds %d", n.name, s.trimmed, i, holder.name, holder.streams[i].have())
 			}
 		}
 	}

@@ -39,9 +39,6 @@ func (n *node) known(identity member.Identity) (have []uint64, time clock.Time) 
 
 // settle delivers what enough members are known to hold.
 func (w *world) settle(n *node) {
-	if _, gone := n.view.Cut(n.identity); gone {
-		return
-	}
 	holders := n.view.Holders()
 	if w.mutant == oneHolderLess {
 		holders--
@@ -61,7 +58,7 @@ func (w *world) settle(n *node) {
 		}
 		s := &n.streams[p]
 		s.delivered++
-		n.order = append(n.order, entry{time, member.ID(p), s.tenant, s.delivered})
+		n.order = append(n.order, entry{time, member.ID(p), s.delivered})
 		w.judge.delivered(n, len(n.order)-1)
 	}
 	n.settled = max(n.settled, limit)
@@ -138,35 +135,44 @@ func (w *world) trim(n *node) {
 // install makes a view count.
 func (w *world) install(n *node, v *member.View) {
 	w.judge.decided(w, n, v)
-	w.judge.installs(w, n, v)
+	w.judge.installs(w, v)
+	before := n.view.Number
 	n.view, n.clock = v, max(n.clock, v.Clock)
+	for len(n.streams) < len(v.Places) {
+		n.streams = append(n.streams, stream{})
+	}
 	for p := range v.Places {
-		place := &v.Places[p]
-		if p == len(n.streams) {
-			n.streams = append(n.streams, stream{tenant: place.Identity, promise: place.Start})
-		}
-		s := &n.streams[p]
-		if s.tenant != place.Identity {
-			*s = stream{tenant: place.Identity, promise: place.Start}
-			for _, r := range n.rows {
-				r.grow(len(v.Places))
-				r.have[p], r.trimmed[p] = 0, 0
-			}
-		}
+		place, s := &v.Places[p], &n.streams[p]
+		cut := cutOf(place, before)
 		s.former = s.trimmed
-		if place.Role == member.Gone && s.have() > place.Base {
-			s.times = s.times[:place.Base-s.base]
+		if s.have() > cut {
+			s.times = s.times[:cut-s.base]
+		}
+		if back := place.ReturnAfter(before); back != nil {
+			if s.promise = min(s.promise, back.Start); s.have() == cut {
+				s.promise = back.Start
+			}
+			delete(n.rows, place.Identity)
 		}
 		for _, r := range n.rows {
 			r.grow(len(v.Places))
-			if place.Role == member.Gone {
-				r.have[p] = min(r.have[p], place.Base)
-			}
+			r.have[p] = min(r.have[p], cut)
 		}
 	}
 	for _, r := range n.rows {
 		r.horizon = 0
 	}
+}
+
+// cutOf returns where the stream of a place was cut first after a view.
+func cutOf(p *member.Place, after uint64) uint64 {
+	switch back := p.ReturnAfter(after); {
+	case back != nil:
+		return back.Cut
+	case p.Role == member.Gone:
+		return p.Base
+	}
+	return ^uint64(0)
 }
 
 // crash forgets all that is not durable; restart begins with the rest.

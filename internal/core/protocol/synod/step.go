@@ -162,9 +162,6 @@ func (s *Synod) choose(log Log) {
 	}
 	promises, best := 0, protocol.Ballot{}
 	grounds := member.Grounds{Proposer: s.self, Base: make([]uint64, len(s.view.Places))}
-	grounds.Free = func(place member.ID) bool {
-		return log.Free(place, s.bids[at].Change.Identity)
-	}
 	for i := range s.votes {
 		v := &s.votes[i]
 		if v.Promised != s.own || !s.view.Has(v.Identity) {
@@ -250,12 +247,7 @@ func (s *Synod) haveCome(v *member.View) bool {
 // holds reports whether this member holds all that a view builds upon.
 func (s *Synod) holds(v *member.View, log Log) bool {
 	for place := range s.view.Places {
-		was, is := &s.view.Places[place], &v.Places[place]
-		base := is.Base
-		if was.Identity != is.Identity {
-			base = was.Base // the stream is still that of who is gone
-		}
-		if log.Have(member.ID(place)) < base {
+		if log.Have(member.ID(place)) < v.Places[place].Base {
 			return false
 		}
 	}
@@ -268,7 +260,7 @@ func (s *Synod) Lacks(place member.ID) uint64 {
 	if len(s.bids) == 0 || int(place) >= len(s.view.Places) {
 		return 0
 	}
-	if v := s.bids[len(s.bids)-1].View; v != nil && v.Places[place].Identity == s.view.Places[place].Identity {
+	if v := s.bids[len(s.bids)-1].View; v != nil {
 		return v.Places[place].Base
 	}
 	return 0

@@ -41,9 +41,6 @@ type Log = interface {
 	Have(place member.ID) uint64
 	// Clock returns the latest time that was given out or seen.
 	Clock() clock.Time
-	// Free reports whether all members of the view, and a newcomer, have shown
-	// that they need nothing any more of the stream of who is gone from a place.
-	Free(place member.ID, newcomer member.Identity) bool
 	// Ended reports whether the own stream has ended: then its promise is no time of
 	// the own clock, and does not say after what a newcomer begins.
 	Ended() bool

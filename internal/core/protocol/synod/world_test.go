@@ -27,11 +27,12 @@ type world struct {
 	cut    map[[2]int]bool // by index of sender and receiver
 	judge  judge
 	still  bool // nobody crashes or is asked to change anything
+	lively bool // many changes go through
+	barren bool // messages bring no entries
 }
 
 // stream is what a node holds of a place's stream.
 type stream struct {
-	tenant    member.Identity
 	base      uint64       // entries that are not kept
 	times     []clock.Time // of those that are, in order
 	promise   clock.Time   // no entry up to it is missing
@@ -73,10 +74,9 @@ type node struct {
 
 // entry is an entry in the order.
 type entry struct {
-	time     clock.Time
-	place    member.ID
-	identity member.Identity
-	seq      uint64
+	time  clock.Time
+	place member.ID
+	seq   uint64
 }
 
 // message is all that a node says at once.
@@ -117,9 +117,6 @@ func newWorld(seed uint64, founders, others int, broken mutant.Mutant) *world {
 func (n *node) found(v *member.View) {
 	n.view = v
 	n.streams = make([]stream, len(v.Places))
-	for p := range n.streams {
-		n.streams[p] = stream{tenant: v.Places[p].Identity, promise: v.Places[p].Start}
-	}
 	n.start(0)
 }
 
@@ -143,28 +140,6 @@ func (n *node) Clock() clock.Time { return n.clock }
 
 // Ended implements synod.Log.
 func (*node) Ended() bool { return false }
-
-// Free implements synod.Log.
-func (n *node) Free(place member.ID, newcomer member.Identity) bool {
-	if n.mutant != newcomersNotAsked && !n.knowsTrimmed(newcomer, place) {
-		return false
-	}
-	for _, p := range n.view.Places {
-		if p.Role == member.Writer && !n.knowsTrimmed(p.Identity, place) {
-			return false
-		}
-	}
-	return true
-}
-
-func (n *node) knowsTrimmed(identity member.Identity, place member.ID) bool {
-	cut := n.view.Places[place].Base
-	if identity == n.identity {
-		return n.streams[place].trimmed >= cut
-	}
-	r := n.rows[identity]
-	return r != nil && int(place) < len(r.trimmed) && r.trimmed[place] >= cut
-}
 
 // write appends an own entry.
 func (w *world) write(n *node) {
@@ -193,7 +168,7 @@ func (w *world) tell(n, to *node) {
 		m.streams[p].times = slices.Clone(n.streams[p].times)
 		trimmed += int(n.streams[p].trimmed)
 	}
-	if trimmed += int(n.view.Retired()); n.isMember() {
+	if n.isMember() {
 		w.judge.reaches(n, trimmed)
 		m.order = n.order[:trimmed]
 	}
@@ -222,7 +197,7 @@ func (w *world) step(n *node) {
 
 // receive takes in a message.
 func (w *world) receive(n *node, m *message) {
-	if n.view == nil || n.behind(m.view) {
+	if n.view == nil {
 		if !m.view.Has(m.identity) {
 			return // only members give snapshots
 		}
@@ -244,21 +219,6 @@ func (w *world) receive(n *node, m *message) {
 	w.step(n)
 }
 
-// behind reports whether a node that was never a member lacks entries of
-// streams that have no place any more in a view that it hears of.
-func (n *node) behind(v *member.View) bool {
-	if v.Number <= n.view.Number || n.isMember() {
-		return false
-	}
-	retired := n.view.Retired()
-	for p := range n.streams {
-		if v.Places[p].Identity != n.streams[p].tenant {
-			retired += n.streams[p].delivered
-		}
-	}
-	return retired < v.Retired()
-}
-
 // begin has a node that knows nothing start with a snapshot.
 func (w *world) begin(n *node, m *message) {
 	n.record, n.rows = nil, map[member.Identity]*row{}
@@ -266,7 +226,7 @@ func (w *world) begin(n *node, m *message) {
 	n.order, n.settled, n.stable = slices.Clone(m.order), m.stable, m.stable
 	for p := range n.streams {
 		s, from := &n.streams[p], &m.streams[p]
-		s.base, s.delivered, s.trimmed, s.promise = from.trimmed, from.trimmed, from.trimmed, max(s.promise, m.stable)
+		s.base, s.delivered, s.trimmed, s.promise = from.trimmed, from.trimmed, from.trimmed, m.stable
 	}
 	w.judge.delivered(n, 0)
 }
@@ -310,14 +270,18 @@ func (r *row) grow(places int) {
 func (w *world) takeStreams(n *node, m *message) {
 	for p := range min(len(m.streams), len(n.streams)) {
 		place, s, from := &n.view.Places[p], &n.streams[p], &m.streams[p]
-		if m.view.Number < place.Since || place.Identity == n.identity {
+		if m.view.Number < place.Since || place.Identity == n.identity && place.Role == member.Writer {
 			continue
 		}
 		room := ^uint64(0)
 		if place.Role == member.Gone {
 			room = place.Base
 		}
-		for budget := w.random.IntN(6); budget > 0 && s.have() < min(from.have(), room) && s.have() >= from.base; budget-- {
+		budget := w.random.IntN(6)
+		if w.barren {
+			budget = 0
+		}
+		for ; budget > 0 && s.have() < min(from.have(), room) && s.have() >= from.base; budget-- {
 			time := from.times[s.have()-from.base]
 			s.times = append(s.times, time)
 			s.promise = max(s.promise, time)
