@@ -148,7 +148,7 @@ func Names(t *Tree) []Finding {
 func disused() map[string]string {
 	return map[string]string{
 		"deed": "event, transition or command", "deeds": "events, transitions or commands",
-		"owed": "unstable, lacked or asked", "expectant": "waiting", "guest": "observer",
+		"owed": "unstable, lacked or asked", "expectant": "waiting", "guest": "observer", "court": "checker",
 	}
 }
 

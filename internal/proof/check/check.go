@@ -48,7 +48,7 @@ type Judge struct {
 	past       history
 	rules      [][]rule // by kind of event
 	olders     [][]rule // those that look at members with older data, too
-	courts     []*court
+	checkers   []*checker
 	violations []Violation
 	notes      []Violation // of checks of cost
 	costs      []Cost
@@ -74,9 +74,9 @@ func New(header trace.Header, numbers Numbers) *Judge {
 		if c.rule == nil || !c.applies(&header) {
 			continue
 		}
-		court := &court{past: &j.past, judge: j, name: c.Name, cost: c.Cost, numbers: numbers}
-		j.courts = append(j.courts, court)
-		apply := c.rule(court)
+		work := &checker{past: &j.past, judge: j, name: c.Name, cost: c.Cost, numbers: numbers}
+		j.checkers = append(j.checkers, work)
+		apply := c.rule(work)
 		for _, kind := range c.kinds {
 			j.rules[kind] = append(j.rules[kind], apply)
 			if c.older {
@@ -84,7 +84,7 @@ func New(header trace.Header, numbers Numbers) *Judge {
 			}
 		}
 	}
-	meter := &court{past: &j.past, judge: j, cost: true}
+	meter := &checker{past: &j.past, judge: j, cost: true}
 	measure := healTime(meter)
 	for _, kind := range []trace.Kind{trace.Deliver, trace.Phase} {
 		j.rules[kind] = append(j.rules[kind], measure)
@@ -124,7 +124,7 @@ func (j *Judge) Costs() []Cost { return j.costs }
 // Count returns the number of violations, but for those of checks of cost.
 func (j *Judge) Count() int {
 	count := 0
-	for _, c := range j.courts {
+	for _, c := range j.checkers {
 		if !c.cost {
 			count += c.count
 		}
@@ -134,7 +134,7 @@ func (j *Judge) Count() int {
 
 // CountOf returns the number of violations of one check.
 func (j *Judge) CountOf(name string) int {
-	for _, c := range j.courts {
+	for _, c := range j.checkers {
 		if c.name == name {
 			return c.count
 		}
@@ -142,8 +142,8 @@ func (j *Judge) CountOf(name string) int {
 	return 0
 }
 
-// court is what a rule sees and where it complains.
-type court struct {
+// checker is a check at work: what its rule sees, and where it reports.
+type checker struct {
 	past    *history
 	judge   *Judge
 	name    string
@@ -159,7 +159,7 @@ type named string
 func (n named) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, string(n)) }
 
 // violated complains. Members among the arguments are called by their names.
-func (c *court) violated(e *trace.Event, format string, args ...any) {
+func (c *checker) violated(e *trace.Event, format string, args ...any) {
 	c.count++
 	if c.count > violationsKept {
 		return
@@ -182,7 +182,7 @@ func (c *court) violated(e *trace.Event, format string, args ...any) {
 }
 
 // costs notes what the run cost in one respect.
-func (c *court) costs(name string, value float64) {
+func (c *checker) costs(name string, value float64) {
 	c.judge.costs = append(c.judge.costs, Cost{name, value})
 }
 

@@ -24,7 +24,7 @@ const silentKeepAlives = 3
 
 // noEarlyResend: no range is sent again to the same peer within a tick, unless
 // the link or the peer began anew or was silent for long.
-func noEarlyResend(c *court) rule {
+func noEarlyResend(c *checker) rule {
 	n := len(c.past.members)
 	ways := make([]way, n*n)
 	renewals := make([]int, n) // how often each member began anew
@@ -88,7 +88,7 @@ type sending struct {
 }
 
 // push notes what is sent, and reports whether some of it was just sent.
-func (w *way) push(c *court, e *trace.Event) (again bool) {
+func (w *way) push(c *checker, e *trace.Event) (again bool) {
 	old := 0
 	for old < len(w.recent) && w.recent[old].at+c.past.header.TickNs <= e.At {
 		old++
@@ -119,7 +119,7 @@ const (
 // had brought there: of any stream until it hears of the peer, which may not be
 // able to answer; of its own stream until the peer's word arrives that it holds
 // that.
-func fewCopies(c *court) rule {
+func fewCopies(c *checker) rule {
 	var sent, needed uint64
 	judged := c.past.header.Healthy
 	n := len(c.past.members)
@@ -195,11 +195,11 @@ func (w *words) receive(e *trace.Event) {
 }
 
 // broughtByOthers reports whether the peer holds all that is sent to it.
-func (c *court) broughtByOthers(e *trace.Event) bool {
+func (c *checker) broughtByOthers(e *trace.Event) bool {
 	return !c.past.header.Healthy && e.Seq+e.Count-1 <= c.past.members[e.Peer].held[e.Stream]
 }
 
-func (c *court) judgeCopies(e *trace.Event, sent, needed uint64) {
+func (c *checker) judgeCopies(e *trace.Event, sent, needed uint64) {
 	name, factor := costHealed, copiesAfterHeal
 	if c.past.header.Healthy {
 		name, factor = costCopies, copiesHealthy

@@ -7,7 +7,7 @@ import (
 
 // progress: where the links that work connect all members in the end,
 // everything settles everywhere, and members know it.
-func progress(c *court) rule {
+func progress(c *checker) rule {
 	return func(e *trace.Event) {
 		if e.Note != PhaseEnd || !c.past.header.Progress {
 			return
@@ -25,7 +25,7 @@ func progress(c *court) rule {
 
 // printsInTime: at the deadline every member that runs has printed, whatever
 // became of the others.
-func printsInTime(c *court) rule {
+func printsInTime(c *checker) rule {
 	return func(e *trace.Event) {
 		if e.Note != PhaseEnd {
 			return

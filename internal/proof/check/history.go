@@ -138,7 +138,7 @@ func (h *history) note(e *trace.Event) {
 		h.healedAt = e.At
 		m.older = m.older || e.Note == DataOlder
 		if e.Note == DataLost {
-			m.bury()
+			m.retire()
 			h.forget()
 		}
 	case trace.Sample:
@@ -207,7 +207,7 @@ func (h *history) wasInformed(place member.ID, identity member.Identity) bool {
 // it from.
 func (h *history) noteStart(m *witness, e *trace.Event) {
 	if m.identity != e.Identity {
-		m.bury()
+		m.retire()
 		m.informed = m.identities == 0 || !h.anyInformed()
 	}
 	m.start(e)
@@ -229,8 +229,8 @@ const (
 	PhaseEnd   = "end"
 )
 
-// bury keeps what a life held and knew whose data was lost.
-func (m *witness) bury() {
+// retire keeps what a life held and knew whose data was lost.
+func (m *witness) retire() {
 	if n := len(m.past); m.identities == 0 || n > 0 && m.past[n-1].identity == m.identity {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 // zombiesIgnored: a message of an older session of a life than was heard
 // before changes nothing. What a member appends of others it must have got
 // from a message that was not stale, since its last append.
-func zombiesIgnored(c *court) rule {
+func zombiesIgnored(c *checker) rule {
 	n := len(c.past.members)
 	heard := make([]map[member.Identity]uint64, n)
 	fresh := make([]bool, n) // a message that counts came since the last append

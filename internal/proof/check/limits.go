@@ -7,7 +7,7 @@ import (
 
 // withinLimits: batches in memory, and what is on its way to a member that does
 // not run, stay within the limits that the header names.
-func withinLimits(c *court) rule {
+func withinLimits(c *checker) rule {
 	header := &c.past.header
 	n := len(c.past.members)
 	silences := make([]silence, n*n)
@@ -51,7 +51,7 @@ type vain struct {
 // after a while, and what got lost until then waits; and once more as much, when
 // what was under way is given up. The last batch may reach over the edge of each,
 // for batches are not split.
-func (c *court) judgePush(e *trace.Event, s silence, largest uint64) {
+func (c *checker) judgePush(e *trace.Event, s silence, largest uint64) {
 	last := e.Seq + e.Count - 1
 	v := s[e.Stream]
 	if v == nil {

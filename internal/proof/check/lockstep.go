@@ -9,7 +9,7 @@ import (
 // oneApart: what is committed every member holds. A batch is committed by its
 // successor, by the end of its stream, and at the latest when it is delivered;
 // so committed sets differ by at most one batch of each origin.
-func oneApart(c *court) rule {
+func oneApart(c *checker) rule {
 	return func(e *trace.Event) {
 		switch {
 		case e.Kind == trace.Deliver:
@@ -22,7 +22,7 @@ func oneApart(c *court) rule {
 	}
 }
 
-func (c *court) judgeCommitted(e *trace.Event, last uint64, verb string) {
+func (c *checker) judgeCommitted(e *trace.Event, last uint64, verb string) {
 	for k := range c.past.members {
 		if held := c.past.members[k].ever[e.Stream]; held < last {
 			c.violated(e, "%s %d/%d, of which member %d holds only %d entries", verb, e.Stream, last, member.ID(k), held)

@@ -80,7 +80,7 @@ type old struct {
 
 // oldDataStops: a member that comes back with fewer of its own entries than a
 // peer holds stops when the two meet, and nobody else stops of its own accord.
-func oldDataStops(c *court) rule {
+func oldDataStops(c *checker) rule {
 	lives := make([]old, len(c.past.members))
 	return func(e *trace.Event) {
 		m, life := &c.past.members[e.Member], &lives[e.Member]
@@ -100,7 +100,7 @@ func oldDataStops(c *court) rule {
 	}
 }
 
-func (c *court) followOld(e *trace.Event, life *old) {
+func (c *checker) followOld(e *trace.Event, life *old) {
 	switch {
 	case e.Kind == trace.Start:
 		*life = old{identity: e.Identity}
@@ -116,7 +116,7 @@ func (c *court) followOld(e *trace.Event, life *old) {
 }
 
 // judgeOld looks in the end for lives with older data that went on.
-func (c *court) judgeOld(e *trace.Event, lives []old) {
+func (c *checker) judgeOld(e *trace.Event, lives []old) {
 	for k := range lives {
 		if life := &lives[k]; e.Note == PhaseEnd && life.metAt > 0 && e.At > life.metAt+meetFor {
 			c.violated(e, "member %d goes on with the %d own entries of an older copy of its data, %v after it met somebody who holds more of them",

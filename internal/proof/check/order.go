@@ -8,7 +8,7 @@ import (
 
 // agreement: the settled sequences of any two members are one a prefix of the
 // other. Each delivery is compared with what anybody has delivered there.
-func agreement(c *court) rule {
+func agreement(c *checker) rule {
 	return func(e *trace.Event) {
 		order := c.past.order
 		i, found := c.past.find(e.Position)
@@ -50,7 +50,7 @@ func (k key) before(other key) bool {
 
 // appendOnly: a member's deliveries follow each other without a gap, with
 // rising keys.
-func appendOnly(c *court) rule {
+func appendOnly(c *checker) rule {
 	last := make([]key, len(c.past.members))
 	return func(e *trace.Event) {
 		switch e.Kind {
@@ -79,7 +79,7 @@ func appendOnly(c *court) rule {
 // nothingLate: what a member said to be complete stays as it is. A batch that
 // is appended lies after the horizon of the published row and after all that
 // was delivered.
-func nothingLate(c *court) rule {
+func nothingLate(c *checker) rule {
 	delivered := make([]key, len(c.past.members))
 	return func(e *trace.Event) {
 		switch e.Kind {
@@ -93,7 +93,7 @@ func nothingLate(c *court) rule {
 	}
 }
 
-func (c *court) judgeLate(e *trace.Event, delivered key) {
+func (c *checker) judgeLate(e *trace.Event, delivered key) {
 	m := &c.past.members[e.Member]
 	if e.Seq <= m.published[e.Stream].Have {
 		return // known before the restart: appended once more

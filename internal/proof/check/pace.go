@@ -10,7 +10,7 @@ import (
 
 // settlesInTime: while nothing fails, a batch is delivered everywhere within
 // the time that the header names, during the send phase too.
-func settlesInTime(c *court) rule {
+func settlesInTime(c *checker) rule {
 	within, longest := c.past.header.SettleWithinNs, time.Duration(0)
 	return func(e *trace.Event) {
 		longest = max(longest, c.judgePace(e, within))
@@ -21,13 +21,13 @@ func settlesInTime(c *court) rule {
 }
 
 // goesOn: the same of those that are left, where some are gone for good.
-func goesOn(c *court) rule {
+func goesOn(c *checker) rule {
 	return func(e *trace.Event) { c.judgePace(e, c.past.header.GoesOnWithinNs) }
 }
 
 // judgePace judges how long batches take, when they are delivered, and those that
 // wait at the end of a phase. It returns how long this one took.
-func (c *court) judgePace(e *trace.Event, within time.Duration) time.Duration {
+func (c *checker) judgePace(e *trace.Event, within time.Duration) time.Duration {
 	if e.Kind == trace.Deliver {
 		return c.judgeDelay(e, within)
 	}
@@ -40,7 +40,7 @@ func (c *court) judgePace(e *trace.Event, within time.Duration) time.Duration {
 }
 
 // judgeDelay returns how long the batch took, from when it could settle.
-func (c *court) judgeDelay(e *trace.Event, within time.Duration) time.Duration {
+func (c *checker) judgeDelay(e *trace.Event, within time.Duration) time.Duration {
 	b := c.batch(e)
 	if b == nil {
 		return 0
@@ -53,7 +53,7 @@ func (c *court) judgeDelay(e *trace.Event, within time.Duration) time.Duration {
 }
 
 // batch returns the batch that is delivered; nil if there is none.
-func (c *court) batch(e *trace.Event) *batch {
+func (c *checker) batch(e *trace.Event) *batch {
 	s := c.past.streams[e.Stream].of(e.Identity)
 	if s == nil || e.Count == 0 {
 		return nil
@@ -63,7 +63,7 @@ func (c *court) batch(e *trace.Event) *batch {
 
 // healTime measures how long after the heal all that was written before it has
 // settled everywhere. It is no promise: links may be long.
-func healTime(c *court) rule {
+func healTime(c *checker) rule {
 	healed, settled := time.Duration(-1), time.Duration(0)
 	return func(e *trace.Event) {
 		switch {
@@ -81,7 +81,7 @@ func healTime(c *court) rule {
 
 // judgeWaiting finds a batch that should have been delivered by now, at the
 // end of a phase.
-func (c *court) judgeWaiting(e *trace.Event, k int, m *witness, within time.Duration) {
+func (c *checker) judgeWaiting(e *trace.Event, k int, m *witness, within time.Duration) {
 	delivered := make([]uint64, len(c.past.streams))
 	next, _ := c.past.find(m.position)
 	for i := range next {
@@ -101,7 +101,7 @@ func (c *court) judgeWaiting(e *trace.Event, k int, m *witness, within time.Dura
 
 // counted returns from when on the time counts in which something that was appended
 // then must settle: from the last disturbance, if that came later.
-func (c *court) counted(appended time.Duration) time.Duration {
+func (c *checker) counted(appended time.Duration) time.Duration {
 	return max(appended, c.past.healedAt, startUp)
 }
 
@@ -119,7 +119,7 @@ const (
 )
 
 // quietEnd: after the last settling traffic falls to keep-alives.
-func quietEnd(c *court) rule {
+func quietEnd(c *checker) rule {
 	var settled time.Duration
 	sent := make([]uint64, len(c.past.members))
 	return func(e *trace.Event) {
@@ -140,12 +140,12 @@ func quietEnd(c *court) rule {
 }
 
 // isQuiet reports whether a run ends, and long after everything had settled.
-func (c *court) isQuiet(e *trace.Event, settled time.Duration) bool {
+func (c *checker) isQuiet(e *trace.Event, settled time.Duration) bool {
 	return e.Note == PhaseEnd && c.past.header.Progress && e.At > settled+quietAfter+quietWindowLeast
 }
 
 // logsEmpty: after the last settling nobody keeps batches.
-func logsEmpty(c *court) rule {
+func logsEmpty(c *checker) rule {
 	var settled time.Duration
 	return func(e *trace.Event) {
 		if e.Kind != trace.Phase {
@@ -161,7 +161,7 @@ func logsEmpty(c *court) rule {
 	}
 }
 
-func (c *court) judgeQuiet(e *trace.Event, window time.Duration, sent []uint64) {
+func (c *checker) judgeQuiet(e *trace.Event, window time.Duration, sent []uint64) {
 	header := &c.past.header
 	beats := uint64(window/max(header.KeepAliveNs, 1)) + 1
 	expected := beats * uint64(len(c.past.members)-1)

@@ -11,7 +11,7 @@ import (
 // durableFirst: a crash at any moment lowers nothing that was published. What
 // a message says is held is held by then, durably with a journal; and after a
 // restart with the data it still is.
-func durableFirst(c *court) rule {
+func durableFirst(c *checker) rule {
 	before := make([][]member.Identity, len(c.past.members)) // whose entries a restarted member held; nil: judged, or no restart
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
@@ -42,7 +42,7 @@ func durableFirst(c *court) rule {
 // judgeRestart compares what came back with what was published before. Entries
 // of a life that turned out not to count need not come back: a crash can come
 // between learning that and beginning anew.
-func (c *court) judgeRestart(e *trace.Event, before []member.Identity) {
+func (c *checker) judgeRestart(e *trace.Event, before []member.Identity) {
 	m := &c.past.members[e.Member]
 	for j, held := range m.held {
 		another := c.past.members[j].identities > 1 && before[j] != 0 && c.past.counted[j] != before[j]
@@ -54,7 +54,7 @@ func (c *court) judgeRestart(e *trace.Event, before []member.Identity) {
 
 // belowTruth: what a member believes of a peer is no more than the peer holds
 // and said, and never becomes less.
-func belowTruth(c *court) rule {
+func belowTruth(c *checker) rule {
 	beliefs := newBeliefs(len(c.past.members))
 	return func(e *trace.Event) {
 		if e.Kind == trace.Start || e.Kind == trace.Install {
@@ -126,7 +126,7 @@ func (b *beliefs) note(e *trace.Event) clock.Mark {
 // truePromises: no batch of the stream with the promised time or less lies
 // outside the entries that the promise names, ever. A life whose place belongs
 // to another one may promise for a stream that does not count.
-func truePromises(c *court) rule {
+func truePromises(c *checker) rule {
 	promised := make([]clock.Time, len(c.past.members))
 	return func(e *trace.Event) {
 		origin := &c.past.members[e.Stream]
@@ -151,7 +151,7 @@ func truePromises(c *court) rule {
 	}
 }
 
-func (c *court) judgePromise(e *trace.Event, s *stream) {
+func (c *checker) judgePromise(e *trace.Event, s *stream) {
 	if i := s.after(e.Have); i < len(s.batches) && s.batches[i].time <= e.Promise {
 		c.violated(e, "promises time %d for stream %d with %d entries, but %d/%d has time %d",
 			uint64(e.Promise), e.Stream, e.Have, e.Stream, s.batches[i].seq, uint64(s.batches[i].time))
@@ -159,7 +159,7 @@ func (c *court) judgePromise(e *trace.Event, s *stream) {
 }
 
 // trimmedIsHeld: what a member forgets, every member held durably.
-func trimmedIsHeld(c *court) rule {
+func trimmedIsHeld(c *checker) rule {
 	return func(e *trace.Event) {
 		for k := range c.past.members {
 			if held := c.past.heldBy(k, e.Stream); held < e.Have && !c.past.members[e.Member].gone.Has(member.ID(k)) {
@@ -170,7 +170,7 @@ func trimmedIsHeld(c *court) rule {
 }
 
 // heldByEnough: what a member delivers, as many members hold as must.
-func heldByEnough(c *court) rule {
+func heldByEnough(c *checker) rule {
 	return func(e *trace.Event) {
 		holders, must := 0, c.past.header.Holders
 		if size := c.past.members[e.Member].size; size > 0 {

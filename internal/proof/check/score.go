@@ -13,7 +13,7 @@ import (
 
 // exactTuple: the result of a member equals what unlimited integers give over
 // the batches that it holds, in order.
-func exactTuple(c *court) rule {
+func exactTuple(c *checker) rule {
 	var known []result
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
@@ -66,7 +66,7 @@ func resultOf(known []result, key []uint64) (result, bool) {
 
 // compute adds up one entry after the other, the plainest way there is. What
 // was drawn for an entry is known only as far as all before it are.
-func (c *court) compute(m *witness) result {
+func (c *checker) compute(m *witness) result {
 	r := result{sum: new(big.Int), weighted: new(big.Int)}
 	var place, number, product big.Int
 	have := make([]uint64, len(c.past.streams))
@@ -128,7 +128,7 @@ func wide(low, high uint64) *big.Int {
 
 // sameText: all members that are complete print the same; and where all that
 // run are connected in the end, all of them do.
-func sameText(c *court) rule {
+func sameText(c *checker) rule {
 	return func(e *trace.Event) {
 		for k := range c.past.members {
 			other := c.past.members[k].final
@@ -148,7 +148,7 @@ func sameText(c *court) rule {
 // exactlyOnce: what is delivered was appended by its origin; and where all is
 // connected in the end, all that was appended is delivered everywhere. That
 // nothing is delivered twice follows from the rising keys of append-only.
-func exactlyOnce(c *court) rule {
+func exactlyOnce(c *checker) rule {
 	invented := noInvention(c)
 	return func(e *trace.Event) {
 		if e.Kind != trace.Phase {

@@ -4,7 +4,7 @@ import "chatterbox/internal/proof/trace"
 
 // oneContent: one identity and sequence number stand for one batch at all
 // members, restarts included.
-func oneContent(c *court) rule {
+func oneContent(c *checker) rule {
 	return func(e *trace.Event) {
 		b := c.past.written(e.Stream, e.Identity, e.Seq)
 		if b != nil && (b.count != e.Count || b.time != e.Time || b.hash != e.Hash) {
@@ -16,7 +16,7 @@ func oneContent(c *court) rule {
 
 // noInvention: what a member holds of another's stream its origin appended,
 // with those sequence numbers.
-func noInvention(c *court) rule {
+func noInvention(c *checker) rule {
 	return func(e *trace.Event) {
 		if e.Kind == trace.Append && c.past.isOwn(e) {
 			return
@@ -29,7 +29,7 @@ func noInvention(c *court) rule {
 
 // contiguous: of each stream batches are appended without a gap, twice or
 // back, with strictly rising times.
-func contiguous(c *court) rule {
+func contiguous(c *checker) rule {
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
 		if have := m.held[e.Stream]; e.Seq != have+1 {
@@ -42,7 +42,7 @@ func contiguous(c *court) rule {
 }
 
 // causality: what a member appends of its own comes after all that it held.
-func causality(c *court) rule {
+func causality(c *checker) rule {
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
 		if !c.past.isOwn(e) || e.Seq <= m.kept[e.Stream] {

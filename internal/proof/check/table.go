@@ -21,7 +21,7 @@ type Check struct {
 	kinds   []trace.Kind
 	older   bool // it looks at members with older data, too
 	applies func(*trace.Header) bool
-	rule    func(*court) rule // nil: judged by whoever runs, not by the trace alone
+	rule    func(*checker) rule // nil: judged by whoever runs, not by the trace alone
 }
 
 // FromTrace reports whether the trace alone shows violations; others are found by

@@ -6,7 +6,7 @@ import (
 )
 
 // oneView: one number is one view, and nobody goes back to an older one.
-func oneView(c *court) rule {
+func oneView(c *checker) rule {
 	return func(e *trace.Event) {
 		if e.Kind == trace.Start {
 			return
@@ -22,7 +22,7 @@ func oneView(c *court) rule {
 
 // nothingTakenBack: where the stream of who was let go ends, all that anybody
 // delivered of it lies before that.
-func nothingTakenBack(c *court) rule {
+func nothingTakenBack(c *checker) rule {
 	last := make([]uint64, len(c.past.members))
 	cuts := map[[2]int]uint64{} // by stream and how often its writer had come back
 	return func(e *trace.Event) {
@@ -47,7 +47,7 @@ func nothingTakenBack(c *court) rule {
 }
 
 // stays: nobody was away from a quorum for long, so nobody is let go.
-func stays(c *court) rule {
+func stays(c *checker) rule {
 	return func(e *trace.Event) {
 		if e.Number > 1 {
 			c.violated(e, "goes by view %d of %d members, although nobody was away for so long", e.Number, e.Count)
@@ -59,7 +59,7 @@ func stays(c *court) rule {
 type ballots struct{ view, promised, accepted uint64 }
 
 // votesRemembered: what was said of a vote only rises.
-func votesRemembered(c *court) rule {
+func votesRemembered(c *checker) rule {
 	said := map[member.Identity]ballots{}
 	return func(e *trace.Event) {
 		identity := c.past.members[e.Member].identity
