@@ -90,12 +90,17 @@ func ReadFile(name string, mib int64) ([]byte, error) {
 	return data, err
 }
 
-// ReadMap reads a failure map: a file, or a shipped one by its name.
+// ReadMap reads the failure map of a run without changes: a file, or a shipped
+// one by its name.
 func ReadMap(name string) (failure.Map, error) {
 	file, err := os.Open(name)
 	if err == nil {
 		defer file.Close() //nolint:errcheck // nothing was written
-		return failure.Parse(file, name)
+		m, err := failure.Parse(file, name)
+		if err == nil {
+			err = m.WithoutChanges()
+		}
+		return m, err
 	}
 	names := ""
 	for _, shipment := range failure.Shipped() {

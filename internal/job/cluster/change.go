@@ -98,6 +98,9 @@ func (c *crew) change(event failure.Event) error {
 	case event.Action == failure.Clock:
 		return errors.New("a clock changes its speed only when its member starts: write it into the failure map")
 	}
+	if err := (failure.Map{event}).WithoutChanges(); err != nil {
+		return err
+	}
 	who, _, err := failure.NewPresent(c.peers).Happens(&event)
 	if err != nil {
 		return err

@@ -153,7 +153,7 @@ func TestChangesReachMembersWhileTheyRun(t *testing.T) {
 	w.heard.await(ctx, t, 2, "phase told ")
 	w.do(ctx, "b pause")
 	w.heard.await(ctx, t, 1, "pause")
-	for _, line := range []string{"c crash", "a clock 50%"} {
+	for _, line := range []string{"c crash", "a clock 50%", "a evict b", "b return"} {
 		if w.change(ctx, line) == nil {
 			t.Errorf("%s: no error", line)
 		}

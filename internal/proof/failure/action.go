@@ -32,7 +32,7 @@ func (p *lineParser) action(e *Event) {
 		p.wrongAction(e, w, others)
 		return
 	}
-	e.Action = action
+	e.Action, e.Column = action, w.column
 	p.value(e)
 }
 

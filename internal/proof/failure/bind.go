@@ -73,6 +73,14 @@ func (e *Event) prefix() string {
 	return e.Source + ": "
 }
 
+// actionPrefix is the prefix of a mistake in what happens.
+func (e *Event) actionPrefix() string {
+	if e.Source == "" {
+		return e.prefix()
+	}
+	return fmt.Sprintf("%s:%d: ", e.Source, e.Column)
+}
+
 // bind resolves the groups. An event that was made by hand obeys the same
 // rules as one that was read: it is written and read again.
 func (e *Event) bind(list member.List) (boundEvent, error) {

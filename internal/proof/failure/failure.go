@@ -40,8 +40,10 @@ type Event struct {
 	Age            time.Duration // CrashRestoring: how old the copy is
 	Whom           string        // Evict: who is to go, as written in a map
 
-	// Source tells where the event was written, as file:line; for errors.
+	// Source tells where the event was written, as file:line, and Column where its
+	// action stands there, from 1; for errors.
 	Source string
+	Column int
 }
 
 // Last returns the last time that the event happens.
@@ -95,6 +97,18 @@ const (
 	Evict                              // it is told to have Whom let go
 	Return                             // it is told to come back, if it was let go
 )
+
+// WithoutChanges returns an error that tells each line that only a run with
+// changes can carry out, in which members choose views.
+func (m Map) WithoutChanges() error {
+	var mistakes mistakes
+	for i := range m {
+		if e := &m[i]; e.Action == Evict || e.Action == Return {
+			mistakes.add("%s%s happens only in runs with changes: chatterbox sim --changes", e.actionPrefix(), e.Action)
+		}
+	}
+	return mistakes.join()
+}
 
 // Without returns the map without its event i.
 func (m Map) Without(i int) Map { return slices.Delete(slices.Clone(m), i, i+1) }

@@ -7,7 +7,7 @@ import (
 )
 
 // String returns the map as text, in columns, a line each event. It reads back
-// as the same map (without Source).
+// as the same map (without Source and Column).
 func (m Map) String() string {
 	var whenWidth, whereWidth int
 	for i := range m {

@@ -99,7 +99,13 @@ func (r *Runner) prepare(c Config) (*world, error) {
 		w.lines = w.drawMap()
 	}
 	var err error
-	if w.schedule, err = w.lines.Bind(w.list); err != nil {
+	if !w.shape.Changes {
+		err = w.lines.WithoutChanges()
+	}
+	if err == nil {
+		w.schedule, err = w.lines.Bind(w.list)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
 	}
 	w.identities, w.load = stream(c.Seed, drawIdentity), stream(c.Seed, drawLoad)
