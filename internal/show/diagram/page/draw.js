@@ -13,6 +13,7 @@ function draw() {
   if (!S.down && G.roomy) G.H += Math.max(0, barRows(N - 1) * 6 - 30);
   const root = $('d');
   root.textContent = '';
+  texts = [];
   root.setAttribute('width', G.W);
   root.setAttribute('height', G.H);
   root.setAttribute('viewBox', `0 0 ${G.W} ${G.H}`);
@@ -42,6 +43,22 @@ function draw() {
   if (first) first.el.setAttribute('tabindex', 0);
   show(S.pin);
   if (focused && first) first.el.focus();
+}
+
+// Where texts stand that are not in rows of their own, so that none lies on another one.
+let texts = [];
+const TEXT_HEIGHT = 15,
+  TEXT_WIDTH = 7; // of a letter, on average
+// roomFor returns the first of some places for a text that is free, and takes it; undefined if there is none.
+function roomFor(text, places) {
+  const width = text.length * TEXT_WIDTH + 6,
+    box = ({ x, y, left }) => ({ y, from: left ? x - width : x, to: left ? x : x + width });
+  const place = places.find(p => {
+    const own = box(p);
+    return !texts.some(t => Math.abs(t.y - own.y) < TEXT_HEIGHT && t.from < own.to && own.from < t.to);
+  });
+  if (place) texts.push(box(place));
+  return place;
 }
 
 // defs makes the heads of arrows and the pattern of walls.
@@ -152,6 +169,8 @@ function drawAxis({ under }) {
     );
   }
 }
+// standing returns the attributes of a text at a place.
+const standing = ({ x, y, left }) => ({ x, y, 'text-anchor': left ? 'end' : 'start' });
 function drawFaults({ under, top }) {
   for (const { f, text, row, left } of faultsPlaced.length || !S.down ? faultsPlaced : []) {
     const [x] = G.P(0, f.at),
@@ -168,22 +187,16 @@ function drawFaults({ under, top }) {
       );
   }
   if (!S.down) return;
-  let last = -99;
   for (const f of D.faults) {
     if (f.at < S.from || f.at > S.to) continue;
-    const y = G.P(0, f.at)[1];
-    under.append(svg('line', { x1: 18, x2: G.W - 8, y1: y, y2: y, class: 'badline' }));
-    if (y - last > 15) {
-      top.append(
-        svg(
-          'text',
-          { x: G.W - 8, y: y - 5, class: 'cutlab', 'text-anchor': 'end' },
-          svg('title', {}, f.text),
-          f.text.length > 44 ? f.text.slice(0, 43) + '…' : f.text,
-        ),
+    const y = G.P(0, f.at)[1],
+      text = f.text.length > 44 ? f.text.slice(0, 43) + '…' : f.text,
+      place = roomFor(
+        text,
+        [-5, 14].map(dy => ({ x: G.W - 8, y: y + dy, left: true })),
       );
-      last = y;
-    }
+    under.append(svg('line', { x1: 18, x2: G.W - 8, y1: y, y2: y, class: 'badline' }, svg('title', {}, f.text)));
+    if (place) top.append(svg('text', { ...standing(place), class: 'cutlab' }, svg('title', {}, f.text), text));
   }
 }
 function drawLane({ under, dots, top }, m) {
@@ -195,9 +208,8 @@ function drawLane({ under, dots, top }, m) {
   }
   for (const mark of D.marks) {
     if (mark.m !== m || mark.at < S.from || mark.at > S.to) continue;
-    const [x, y] = G.P(m, mark.at);
-    top.append(
-      mark.bad
+    const [x, y] = G.P(m, mark.at),
+      sign = mark.bad
         ? svg('path', { class: 'x', d: `M${x - 5} ${y - 5}l10 10m0-10l-10 10` })
         : mark.view
           ? svg('path', { class: 'lane view', d: `M${x - 6} ${y}l6-6l6 6l-6 6z` })
@@ -205,23 +217,16 @@ function drawLane({ under, dots, top }, m) {
               class: 'badline',
               'stroke-width': 2.4,
               ...(S.down ? { x1: x - 7, x2: x + 7, y1: y, y2: y } : { x1: x, x2: x, y1: y - 7, y2: y + 7 }),
-            }),
-    );
-    if (G.roomy) {
-      const left = x + mark.text.length * 7 > G.W - 10;
-      top.append(
-        svg(
-          'text',
-          {
-            class: mark.view ? 'said' : 'cutlab',
-            x: x + (left ? -9 : 9),
-            y: y - 9,
-            'text-anchor': left ? 'end' : 'start',
-          },
-          mark.text,
-        ),
+            });
+    sign.append(svg('title', {}, mark.text));
+    top.append(sign);
+    if (!G.roomy) continue;
+    const left = x + mark.text.length * TEXT_WIDTH > G.W - 10,
+      place = roomFor(
+        mark.text,
+        (S.down ? [-9, 18, -25, 34] : [-9]).map(dy => ({ x: x + (left ? -9 : 9), y: y + dy, left })),
       );
-    }
+    if (place) top.append(svg('text', { ...standing(place), class: mark.view ? 'said' : 'cutlab' }, mark.text));
   }
   const [x, y] = G.P(m, S.from),
     text = name(m).length > 16 ? name(m).slice(0, 15) + '…' : name(m),
