@@ -71,7 +71,7 @@ func (c *benchCommand) Contradictions(wrong *cli.Mistakes) {
 		switch {
 		case condition.Metric == "caught_up_ms" && c.StopFor.Duration == 0:
 			wrong.Addf("--fail-if %s: it is measured with --stop-for only", condition)
-		case strings.HasPrefix(condition.Metric, "watched_") && !c.Watched:
+		case (strings.HasPrefix(condition.Metric, "watched_") || condition.Metric == "page_cpu") && !c.Watched:
 			wrong.Addf("--fail-if %s: it is measured with --dashboard only", condition)
 		case strings.HasPrefix(condition.Metric, "trips_") && c.Protocol.Value != "lockstep":
 			wrong.Addf("--fail-if %s: it is measured with --protocol lockstep only", condition)
@@ -219,14 +219,14 @@ func writeRounds(w io.Writer, rounds []bench.Round) {
 	lines := csv.NewWriter(w)
 	rows := [][]string{{
 		"round", "series", "per_s", "cpu_s_per_million", "wire_bytes_per_entry", "wire_bytes_per_write", "rss_peak_mib",
-		"rss_mib_first", "rss_mib_second", "rss_mib_third", "rss_mib_last", "copies", "p50_ms", "p99_ms", "max_ms", "caught_up_ms",
+		"rss_mib_first", "rss_mib_second", "rss_mib_third", "rss_mib_last", "copies", "p50_ms", "p99_ms", "max_ms", "caught_up_ms", "page_cpu",
 	}}
 	for i := range rounds {
 		r := &rounds[i]
 		row := []string{strconv.Itoa(r.Number), string(r.Mode)}
 		for _, figure := range []float64{
 			r.PerSecond, r.CPU, r.PerEntry, r.PerWrite, r.RSSPeak, r.RSS[0], r.RSS[1], r.RSS[2], r.RSS[3],
-			r.Copies, r.Latency.P50, r.Latency.P99, r.Latency.Max, r.CaughtUp,
+			r.Copies, r.Latency.P50, r.Latency.P99, r.Latency.Max, r.CaughtUp, r.PageCPU,
 		} {
 			row = append(row, strconv.FormatFloat(figure, 'g', 6, 64))
 		}
@@ -262,7 +262,8 @@ func (c *benchCommand) print(console *cli.Console, report *bench.Report) {
 		fmt.Fprintf(console.Stdout, "after the return of the stopped member all had caught up in %s\n", microseconds(report.CaughtUp))
 	}
 	if report.WatchedRatio > 0 {
-		fmt.Fprintf(console.Stdout, "a dashboard leaves %.1f %% of the throughput, in the median of the rounds\n", 100*report.WatchedRatio)
+		fmt.Fprintf(console.Stdout, "a dashboard leaves %.1f %% of the throughput, in the median of the rounds: members need %.1f %% more for an entry, the page and who watches it %.1f %% of a core\n",
+			100*report.WatchedRatio, 100*(report.WatchedCPURatio-1), 100*report.PageCPU)
 	}
 	if c.earlier != nil {
 		fmt.Fprintln(console.Stdout)

@@ -16,6 +16,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -85,6 +86,16 @@ func (p Plan) WithDefaults() Plan {
 		}
 	}
 	return p
+}
+
+// modesOf returns the modes of a round in their order, which is the reverse in
+// every second one: none always has the same one before it.
+func (p *Plan) modesOf(round int) []Mode {
+	modes := slices.Clone(p.Modes)
+	if round%2 == 0 {
+		slices.Reverse(modes)
+	}
+	return modes
 }
 
 func set[T comparable](field *T, byDefault T) {

@@ -26,9 +26,12 @@ type Report struct {
 	Copies           float64  `json:"copies"`               // batches received / needed
 	CPU              float64  `json:"cpu_s_per_million"`    // of all members together, per million entries of the log
 	LimitCPU         float64  `json:"limit_cpu_s_per_million"`
-	CPURatio         float64  `json:"cpu_ratio"`    // limit / ordered: how many times the work of limit fits in
-	CaughtUp         float64  `json:"caught_up_ms"` // from the return of a stopped member until all had delivered what was broadcast before; 0: none was
-	RSSPeak          float64  `json:"rss_peak_mib"` // of the largest member
+	WatchedCPU       float64  `json:"watched_cpu_s_per_million"`
+	WatchedCPURatio  float64  `json:"watched_cpu_ratio"` // watched / ordered: what telling the events costs members
+	PageCPU          float64  `json:"page_cpu"`          // cores that a dashboard and who watches it take besides
+	CPURatio         float64  `json:"cpu_ratio"`         // limit / ordered: how many times the work of limit fits in
+	CaughtUp         float64  `json:"caught_up_ms"`      // from the return of a stopped member until all had delivered what was broadcast before; 0: none was
+	RSSPeak          float64  `json:"rss_peak_mib"`      // of the largest member
 	RSS              Memory   `json:"rss_mib"`
 
 	Members  int     `json:"members"`
@@ -97,7 +100,8 @@ func (r *runner) report() Report {
 	report.TripsPerSecond = report.Median(Trips, perSecond)
 	report.WatchedPerSecond = report.Median(Watched, perSecond)
 	report.WatchedRatio = report.watchedRatio()
-	report.CPU, report.LimitCPU = report.Median(Ordered, cpu), report.Median(Limit, cpu)
+	report.CPU, report.LimitCPU, report.WatchedCPU = report.Median(Ordered, cpu), report.Median(Limit, cpu), report.Median(Watched, cpu)
+	report.PageCPU = report.Median(Watched, func(round Round) float64 { return round.PageCPU })
 	report.WireBytes = report.Median(Ordered, func(round Round) float64 { return round.PerEntry })
 	report.PerWrite = report.Median(Ordered, func(round Round) float64 { return round.PerWrite })
 	report.CaughtUp = report.Median(Ordered, func(round Round) float64 { return round.CaughtUp })
@@ -131,6 +135,7 @@ func (r *Report) relate() {
 	r.RawRatio = over(r.OrderedPerSecond, r.RawPerSecond)
 	r.TripsRatio = over(r.OrderedPerSecond, r.TripsPerSecond)
 	r.CPURatio = over(r.LimitCPU, r.CPU)
+	r.WatchedCPURatio = over(r.WatchedCPU, r.CPU)
 	r.LatencyP50 = over(r.Latency.P50, r.RoundTrip.P50)
 	r.LatencyP99 = over(r.Latency.P99, r.RoundTrip.P50)
 }

@@ -14,6 +14,7 @@ type Round struct {
 	RSS       [quarters]float64 `json:"rss_mib"`              // of the largest member, after each quarter
 	Copies    float64           `json:"copies"`               // batches received / needed
 	Latency   Quantile          `json:"latency_ms"`           // for Ping, of the round trip
+	PageCPU   float64           `json:"page_cpu"`             // cores that a page and who watches it took; for Watched
 	CaughtUp  float64           `json:"caught_up_ms"`         // from the return of a stopped member until all had delivered what was broadcast before
 }
 

@@ -43,7 +43,8 @@ func Run(ctx context.Context, plan Plan, command []string, tell func(Progress)) 
 	r := runner{plan: plan, command: command, latency: newHistogram(), roundTrip: newHistogram()}
 	progress := Progress{All: plan.Rounds * len(plan.Modes)}
 	for progress.Done < progress.All {
-		round, mode := progress.Done/len(plan.Modes)+1, plan.Modes[progress.Done%len(plan.Modes)]
+		round := progress.Done/len(plan.Modes) + 1
+		mode := plan.modesOf(round)[progress.Done%len(plan.Modes)]
 		progress.Next = mode
 		tell(progress)
 		measured, err := r.measure(ctx, mode, round)
@@ -76,16 +77,20 @@ func (r *runner) measure(ctx context.Context, mode Mode, number int) (Round, err
 		return Round{}, err
 	}
 	load := r.load(mode, addrs)
+	var watching *audience
 	if mode == Watched {
-		watching, err := invite(ctx, &load)
-		if err != nil {
+		if watching, err = invite(ctx, &load); err != nil {
 			return Round{}, err
 		}
 		defer watching.end()
 	}
 	var stopped <-chan outage
+	var page <-chan float64
 	results, err := crew.measure(load, func() {
-		if mode == Ordered && r.plan.StopFor > 0 {
+		switch {
+		case mode == Watched:
+			page = watching.measure(ctx, &load)
+		case mode == Ordered && r.plan.StopFor > 0:
 			stopped = crew.stopLast(ctx, load.Warmup+(load.Duration-r.plan.StopFor)/quarters, r.plan.StopFor)
 		}
 	})
@@ -101,6 +106,9 @@ func (r *runner) measure(ctx context.Context, mode Mode, number int) (Round, err
 		if round.CaughtUp, err = (<-stopped).caughtUp(load, len(results)); err != nil {
 			return Round{}, err
 		}
+	}
+	if page != nil {
+		round.PageCPU = <-page
 	}
 	r.rounds = append(r.rounds, round)
 	return round, nil

@@ -67,6 +67,19 @@ func invite(ctx context.Context, load *Load) (*audience, error) {
 	return a, nil
 }
 
+// measure returns, once the members have measured, how much of a core the page and
+// who watches it took meanwhile.
+func (a *audience) measure(ctx context.Context, load *Load) <-chan float64 {
+	cores := make(chan float64, 1)
+	a.working.Go(func() {
+		pause(ctx, load.Warmup)
+		began, before := time.Now(), cpuSeconds()
+		pause(ctx, load.Duration)
+		cores <- over(cpuSeconds()-before, time.Since(began).Seconds())
+	})
+	return cores
+}
+
 // watch reads what a browser would.
 func watch(ctx context.Context, address string) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
