@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"ports":  scriptPorts,
 			"listen": scriptListen,
 			"await":  scriptAwait,
+			"until":  scriptUntil,
 			"json":   scriptJSON,
 			"judge":  scriptJudge,
 			"utf16":  scriptUTF16,
@@ -132,8 +133,13 @@ func scriptListen(ts *testscript.TestScript, _ bool, names []string) {
 	ts.Setenv(names[0], strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
 }
 
-// awaitMax is how long a program may take to listen.
-const awaitMax = 30 * time.Second
+const (
+	// awaitMax is how long something may take that comes in any case.
+	awaitMax = time.Minute
+	// lookEvery is how long nobody looks whether it has come: who looks all the
+	// time takes the processor from those who are waited for.
+	lookEvery = 20 * time.Millisecond
+)
 
 // scriptAwait waits until somebody listens on each of the ports.
 func scriptAwait(ts *testscript.TestScript, _ bool, ports []string) {
@@ -148,6 +154,17 @@ func scriptAwait(ts *testscript.TestScript, _ bool, ports []string) {
 			if time.Now().After(deadline) {
 				ts.Fatalf("nobody listens on %s: %v", port, err)
 			}
+			<-time.After(lookEvery)
+		}
+	}
+}
+
+// scriptUntil runs a line of a shell again and again until it ends well: until
+// 'chatterbox status --http ADDR | grep ready'.
+func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(awaitMax); ts.Exec("sh", "-c", args[0]) != nil; <-time.After(lookEvery) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("it never came to this: %s", args[0])
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +41,7 @@ func start(t *testing.T, folder string, args ...string) *run {
 // await waits until something is so, which it never is if the test fails.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(awaitMax); !so(); runtime.Gosched() {
+	for deadline := time.Now().Add(awaitMax); !so(); <-time.After(lookEvery) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it never came to this: %s", what)
 		}
