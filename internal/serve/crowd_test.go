@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"errors"
@@ -255,7 +256,7 @@ func TestStrangerDoesNotLinger(t *testing.T) {
 		{"POST /nothing", 404},
 		{"POST //v1/entries", 307},
 		{"GET /../../etc/passwd", 307},
-		{"OPTIONS *", 400},
+		{"OPTIONS *", 204},
 		{"POST /healthz", 405},
 		{"Sec-Fetch-Site: cross-site", 403},
 	} {
@@ -277,6 +278,42 @@ func TestStrangerDoesNotLinger(t *testing.T) {
 		}
 	}
 	all.Wait()
+}
+
+// TestMethods: what a path does not answer to is refused with what it does, whatever
+// the method is called; and what is no path at all is refused too.
+func TestMethods(t *testing.T) {
+	at := listening(t, New(Config{Tokens: tokensOf(tokens{})}))
+	for _, c := range []struct {
+		line, allow string
+		status      int
+	}{
+		{"OPTIONS * HTTP/1.1", "GET, HEAD, POST", 204},
+		{"OPTIONS /v1/entries HTTP/1.1", "GET, HEAD, POST", 405},
+		{"TRACE /v1/entries HTTP/1.1", "GET, HEAD, POST", 405},
+		{"DELETE /v1/status HTTP/1.1", "GET, HEAD", 405},
+		{"PATCH /metrics HTTP/1.1", "GET, HEAD", 405},
+		{"BREW /healthz HTTP/1.1", "GET, HEAD", 405},
+		{"post /v1/entries HTTP/1.1", "GET, HEAD, POST", 405},
+		{"HEAD /v1/status HTTP/1.1", "", 401},
+		{"OPTIONS /nothing HTTP/1.1", "", 404},
+		{"GET * HTTP/1.1", "", 400},
+		{"CONNECT localhost:80 HTTP/1.1", "", 404},
+		{"GET http://elsewhere/v1/status HTTP/1.1", "", 401},
+		{"P(ST /v1/entries HTTP/1.1", "", 400},
+		{"GET /healthz HTTP/3.0", "", 505},
+	} {
+		conn := say(t, at, c.line+"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%s: %v", c.line, err)
+			continue
+		}
+		_ = answer.Body.Close()
+		if allow := answer.Header.Get("Allow"); answer.StatusCode != c.status || allow != c.allow {
+			t.Errorf("%s: %d, Allow: %q; want %d, %q", c.line, answer.StatusCode, allow, c.status, c.allow)
+		}
+	}
 }
 
 // TestTokenOfWhoDoesNotRead: the request of a reader that takes nothing ends when his

@@ -87,11 +87,19 @@ func New(cfg Config) *Server {
 // what there is not, is waited for no longer than a second.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	recorded := &recorder{ResponseWriter: w, status: http.StatusOK}
-	s.handler.ServeHTTP(recorded, r)
+	if r.Method == http.MethodOptions && r.RequestURI == "*" { // of the server as a whole; the multiplexer knows paths only
+		recorded.Header().Set("Allow", allMethods)
+		recorded.WriteHeader(http.StatusNoContent)
+	} else {
+		s.handler.ServeHTTP(recorded, r)
+	}
 	if !recorded.allowed && hasBody(r) { // nobody has read it, so the server will
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(dismissWithin)) // a test's has none
 	}
 }
+
+// allMethods is what some path or other answers to.
+const allMethods = "GET, HEAD, POST"
 
 // hasBody reports whether something of a request may come yet.
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }

@@ -152,6 +152,42 @@ func TestTheHostMustBeThisMachine(t *testing.T) {
 	}
 }
 
+// TestMethods: what a path does not answer to is refused with what it does, whatever
+// the method is called; and what is no path at all is refused too.
+func TestMethods(t *testing.T) {
+	d, _ := open(t, Config{Mode: Live})
+	for _, c := range []struct {
+		line, allow string
+		status      int
+	}{
+		{"OPTIONS * HTTP/1.1", "GET, HEAD, POST", 204},
+		{"OPTIONS /film HTTP/1.1", "GET, HEAD", 405},
+		{"TRACE / HTTP/1.1", "GET, HEAD", 405},
+		{"POST /map HTTP/1.1", "GET, HEAD", 405},
+		{"GET /act HTTP/1.1", "POST", 405},
+		{"BREW /trace HTTP/1.1", "GET, HEAD", 405},
+		{"OPTIONS /nothing HTTP/1.1", "", 404},
+		{"GET * HTTP/1.1", "", 400},
+		{"CONNECT localhost:80 HTTP/1.1", "GET, HEAD", 405},
+		{"G(T / HTTP/1.1", "", 400},
+	} {
+		conn, err := net.Dial("tcp", d.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(conn, "%s\r\nHost: localhost\r\nConnection: close\r\n\r\n", c.line)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", c.line, err)
+		}
+		_ = answer.Body.Close()
+		if allow := answer.Header.Get("Allow"); answer.StatusCode != c.status || allow != c.allow {
+			t.Errorf("%s: %d, Allow: %q; want %d, %q", c.line, answer.StatusCode, allow, c.status, c.allow)
+		}
+		_ = conn.Close()
+	}
+}
+
 // act posts a line as a page would, or as another one.
 func act(t *testing.T, client *http.Client, d *Dashboard, line string, header map[string]string) (status int, text string) {
 	t.Helper()

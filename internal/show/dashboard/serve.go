@@ -53,6 +53,11 @@ func (d *Dashboard) handler() http.Handler {
 		if r.Body != nil && r.Body != http.NoBody { // nobody needs long for the little that a page says
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // a test's has none
 		}
+		if r.Method == http.MethodOptions && r.RequestURI == "*" { // of the server as a whole; the multiplexer knows paths only
+			w.Header().Set("Allow", "GET, HEAD, POST")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		if !d.hostAllowed(r.Host) {
 			http.Error(w, "this page is for this machine: open it by its address or as localhost", http.StatusMisdirectedRequest)
 			return
