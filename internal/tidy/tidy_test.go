@@ -4,13 +4,17 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
-// project loads the source of the project once for each test that asks.
+// load reads the source of the project once, for all tests.
+var load = sync.OnceValues(func() (*Tree, error) { return Load(os.DirFS(filepath.Join("..", ".."))) })
+
+// project returns the source of the project.
 func project(t *testing.T) *Tree {
 	t.Helper()
-	tree, err := Load(os.DirFS(filepath.Join("..", "..")))
+	tree, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,18 @@ import (
 	"pgregory.net/rapid"
 )
 
+// Whole reports whether all that proves anything is wanted, as in CI's step proofs; else
+// what takes longest is looked at in part, so that go test ./... stays quick.
+func Whole() bool { return os.Getenv("CHATTERBOX_PROOFS") == "all" }
+
+// Of returns how much there is to look at: all of it, or what is quick.
+func Of(all, quick int) int {
+	if Whole() {
+		return all
+	}
+	return quick
+}
+
 // seed is what is drawn from unless somebody asks for another one.
 const seed = "1"
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/mutant"
 )
 
@@ -17,17 +18,12 @@ var rewrite = flag.Bool("rewrite", false, "write the table of docs/protocols.md 
 
 const root = "../../.."
 
-// whole reports whether all that proves anything is wanted, as in CI; else what takes
-// longest is left out, so that go test ./... stays quick.
-func whole() bool { return os.Getenv("CHATTERBOX_PROOFS") == "all" }
-
 // TestEveryMutantIsCaught builds the tests of all that judges with every mutant
-// in them, and runs those that are about mutants; in CI also the search of small
-// worlds, which finds many of them a second time. By itself a test with
+// in them, and runs those that are about mutants. By itself a test with
 // mutants is none: it runs nothing in a program without them.
 func TestEveryMutantIsCaught(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds every mutant")
+	if !draw.Whole() && !*rewrite {
+		t.Skip("builds every mutant: CHATTERBOX_PROOFS=all runs it, as CI does")
 	}
 	dependOnSource(t)
 	overlay, err := mutant.WriteOverlay(absolute(t, root), t.TempDir(), mutant.Variants())
@@ -35,10 +31,7 @@ func TestEveryMutantIsCaught(t *testing.T) {
 		t.Fatal(err)
 	}
 	arguments := []string{"test", "-overlay", overlay, "-vet=off", "-run", "Mutant"}
-	packages := []string{"./internal/proof/sim", "./internal/core/protocol/delta", "./internal/core/protocol/lockstep", "./internal/core/protocol/synod", "./internal/show/diagram"}
-	if whole() {
-		packages = append(packages, "./internal/proof/sim/explore")
-	}
+	packages := []string{"./internal/proof/sim", "./internal/core/protocol/delta", "./internal/core/protocol/lockstep", "./internal/core/protocol/synod", "./internal/show/diagram", "./internal/proof/sim/explore"}
 	if *rewrite {
 		packages = append(packages[:1], "-rewrite")
 	}

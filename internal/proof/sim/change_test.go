@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/sim"
 	"chatterbox/internal/proof/trace"
 )
@@ -25,7 +26,7 @@ func (i *installs) Tell(e *trace.Event) {
 // TestRunsWithChangesKeepAllPromises is a small share of the runs with changes
 // that chatterbox sim --changes is for.
 func TestRunsWithChangesKeepAllPromises(t *testing.T) {
-	const seeds = 25
+	seeds := draw.Of(25, 6)
 	for members := 2; members <= 5; members++ {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
 			t.Parallel()
@@ -44,7 +45,7 @@ func TestRunsWithChangesKeepAllPromises(t *testing.T) {
 // away are let go by the others, that chatterbox sim --evict-after is for. In some of
 // them members are gone for good, and check goes-on holds the others to their time.
 func TestWhoIsAwayIsLetGoByItself(t *testing.T) {
-	const seeds = 25
+	seeds := draw.Of(25, 6)
 	for members := 2; members <= 5; members++ {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
 			t.Parallel()

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/failure"
 	"chatterbox/internal/proof/sim"
 )
 
-var largeMembers = flag.Int("members", 60, "members of the large cluster; CI has 120, and 1000 take minutes and gigabytes")
+var largeMembers = flag.Int("members", draw.Of(120, 30), "members of the large cluster; 1000 take minutes and gigabytes")
 
 // TestLargeClusterSettles: many members, in CI more than a hundred, of which a few broadcast
 // while two are cut off from all others for a while, keep all promises and

@@ -3,7 +3,6 @@ package journal
 import (
 	"bytes"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/world/wire"
 )
 
@@ -78,13 +78,10 @@ func eachBit(t *testing.T, whole *Memory, visit func(disk *Memory, name string, 
 	}
 }
 
-// flipEvery returns which bits are flipped: in CI each one, else every third, so that
+// flipEvery returns which bits are flipped: in CI each one, else every eleventh, so that
 // all eight of a byte have their turn.
 func flipEvery() int {
-	if os.Getenv("CHATTERBOX_PROOFS") == "all" {
-		return 1
-	}
-	return 3
+	return draw.Of(1, 11)
 }
 
 // TestEveryFlippedBitIsFoundWhereItIs changes each bit of a folder. It is found

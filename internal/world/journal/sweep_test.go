@@ -10,6 +10,7 @@ import (
 
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 )
 
 // history is what a member kept, and what it may rely on: what its journal
@@ -295,10 +296,10 @@ const storiesMin = 10_000
 
 // TestCrashAtEveryStepRecoversAnAcknowledgedPrefix ends a life in each
 // operation of the disk in each way, and the next one in each operation of its
-// recovery.
+// recovery, in CI in three ways.
 func TestCrashAtEveryStepRecoversAnAcknowledgedPrefix(t *testing.T) {
 	all := endings()
-	again := []ending{all[0], all[4], all[7]}
+	again := []ending{all[0], all[4], all[7]}[:draw.Of(3, 1)]
 	stories := 0
 	for i, first := range all {
 		if i == 6 {
@@ -309,8 +310,9 @@ func TestCrashAtEveryStepRecoversAnAcknowledgedPrefix(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if t.Logf("%d stories", stories); stories < storiesMin {
-		t.Errorf("%d stories, expected at least %d", stories, storiesMin)
+	t.Logf("%d stories", stories)
+	if least := draw.Of(storiesMin, storiesMin/4); stories < least {
+		t.Errorf("%d stories, expected at least %d", stories, least)
 	}
 }
 

@@ -2,6 +2,7 @@ package delta
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,8 +57,8 @@ func TestParkedBatchesAreAsTheyWere(t *testing.T) {
 					t.Fatalf("%d batches, want %d", g.len(), len(want))
 				}
 				for i := range want {
-					if diff := cmp.Diff(want[i], *g.at(g.first + uint64(i))); diff != "" {
-						t.Fatal(diff)
+					if got := *g.at(g.first + uint64(i)); !reflect.DeepEqual(want[i], got) {
+						t.Fatal(cmp.Diff(want[i], got))
 					}
 				}
 				if parked == 0 && g.parked.memory != 0 {

@@ -10,24 +10,18 @@ import (
 	"time"
 
 	"chatterbox/internal/job/maelstrom/workbench"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/failure"
 )
 
 // seedsVariable names the environment variable that asks for more runs.
 const seedsVariable = "CHATTERBOX_MAELSTROM_SEEDS"
 
-// whole reports whether all that proves anything is wanted, as in CI; else what takes
-// longest is left out, so that go test ./... stays quick.
-func whole() bool { return os.Getenv("CHATTERBOX_PROOFS") == "all" }
-
 // TestRandomFailuresLoseNothing draws failures of all kinds from seeds, each
 // tenth time for 25 nodes.
 func TestRandomFailuresLoseNothing(t *testing.T) {
 	t.Parallel()
-	seeds := 6
-	if whole() {
-		seeds = 30
-	}
+	seeds := draw.Of(30, 4)
 	if more, err := strconv.Atoi(os.Getenv(seedsVariable)); err == nil {
 		seeds = more
 	}

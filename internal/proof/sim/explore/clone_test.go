@@ -8,6 +8,7 @@ import (
 
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/state"
 )
 
@@ -37,8 +38,10 @@ func wide(protocol string) []Config {
 }
 
 const (
-	walksPerWorld = 12
-	stepsPerWalk  = 250
+	walksPerWorld      = 12
+	walksPerWorldQuick = 3
+	stepsPerWalk       = 250
+	stepsPerWalkQuick  = 120
 )
 
 // wander goes through a world at random and shows each new state of a member.
@@ -46,7 +49,7 @@ func wander(t *testing.T, c Config, seed uint64, visit func(w *world, before, af
 	rng := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(c)
 	s, fault := w.begin()
-	for range stepsPerWalk {
+	for range draw.Of(stepsPerWalk, stepsPerWalkQuick) {
 		var transitions []transition
 		w.each(&s, func(d transition) { transitions = append(transitions, d) })
 		if fault != nil || len(transitions) == 0 {
@@ -139,7 +142,7 @@ func TestNoTickIsNeededBeforeTheNext(t *testing.T) {
 	for _, name := range []string{Delta, Lockstep} {
 		rested := 0
 		for i, c := range wide(name) {
-			for walk := range uint64(walksPerWorld) {
+			for walk := range uint64(draw.Of(walksPerWorld, walksPerWorldQuick)) {
 				wander(t, c, uint64(i)<<8|walk, func(w *world, _, after *node, _ transition) {
 					if next := min(after.reducer.Next(), after.now+time.Hour); next > after.now {
 						rested++

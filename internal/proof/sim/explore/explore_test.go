@@ -2,13 +2,13 @@ package explore
 
 import (
 	"flag"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/mutant"
 )
 
@@ -19,13 +19,9 @@ const (
 	wantedLarge = 10_000_000
 	// quickStates is how many situations of each world are searched where CI does
 	// not want all of them, and wantedQuick how many that are of each protocol.
-	quickStates = 15_000
-	wantedQuick = 200_000
+	quickStates = 4_000
+	wantedQuick = 50_000
 )
-
-// whole reports whether all that proves anything is wanted, as in CI; else what takes
-// longest is left out, so that go test ./... stays quick.
-func whole() bool { return os.Getenv("CHATTERBOX_PROOFS") == "all" }
 
 // concurrently spreads tasks over all cores.
 func concurrently(tasks int, do func(int)) {
@@ -51,7 +47,7 @@ func TestSmallWorldsHold(t *testing.T) {
 	}
 	for _, protocol := range []string{Delta, Lockstep} {
 		worlds, least := Worlds(protocol), wanted
-		if !whole() {
+		if !draw.Whole() {
 			least = wantedQuick
 			for i := range worlds {
 				worlds[i].StatesMax = quickStates

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/mutant"
 	"chatterbox/internal/proof/state"
 )
@@ -74,7 +75,7 @@ func inAnyOrder(t *testing.T, broken mutant.Mutant) {
 func TestNothingIsLeftOut(t *testing.T) {
 	for i, protocol := range []string{Delta, Lockstep} {
 		for losses := range 2 {
-			if losses != i && !whole() {
+			if losses != i && !draw.Whole() {
 				continue
 			}
 			world := tiny(protocol)
