@@ -31,6 +31,22 @@ func NewMarks(streams int) Marks {
 // Len returns the number of streams.
 func (m *Marks) Len() int { return len(m.wide) + len(m.narrow) + len(m.tiny) }
 
+// Grow adds marks, all zero, up to a number of streams.
+func (m *Marks) Grow(streams int) {
+	more := streams - m.Len()
+	switch {
+	case more <= 0:
+		return
+	case m.wide != nil:
+		m.wide = append(m.wide, make(Vector, more)...)
+	case m.narrow != nil:
+		m.narrow = append(m.narrow, make([]small[uint32], more)...)
+	default:
+		m.tiny = append(m.tiny, make([]small[uint16], more)...)
+	}
+	m.lowest = -1
+}
+
 // At returns the mark of a stream.
 func (m *Marks) At(stream int) Mark {
 	if m.wide != nil {

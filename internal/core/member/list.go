@@ -132,6 +132,26 @@ func (l List) Addresses() []string {
 	return addresses
 }
 
+// Called returns what the members are called by their users: by their names, and
+// where these are addresses by the letters of their places, or by m27 and so on.
+func (l List) Called() []string {
+	names := make([]string, len(l))
+	for place, m := range l {
+		switch {
+		case m.Name != "" && !strings.ContainsAny(m.Name, ":[]"): // not the address in place of one
+			names[place] = m.Name
+		case place < letters:
+			names[place] = Letter(ID(place))
+		default:
+			names[place] = fmt.Sprintf("m%d", place+1)
+		}
+	}
+	return names
+}
+
+// letters is how many members are called by letters.
+const letters = 26
+
 // String names the members for an error message; of a long list, the first.
 func (l List) String() string {
 	var text strings.Builder

@@ -12,7 +12,7 @@ import (
 // stands at the end.
 type Config struct {
 	Self     member.ID       // this member's place in the list
-	Members  int             // members in the list, this one included
+	Members  int             // members in the list, or places of the view that was recovered if these are more; this one included
 	List     member.List     // what the first view is made of; default: members that have only letters
 	Identity member.Identity // of this incarnation with its data; not 0
 	Life     uint64          // counts the starts with this data, from 1
@@ -86,11 +86,14 @@ type Config struct {
 // WithDefaults returns the configuration with what both protocols have in common. It
 // panics on one that cannot be.
 func (c Config) WithDefaults() Config {
-	if c.Identity == 0 || int(c.Self) >= c.Members {
-		panic(fmt.Sprintf("protocol: member %d of %d with identity %s", c.Self, c.Members, c.Identity))
-	}
 	if c.List == nil {
 		c.List = member.Lettered(c.Members)
+	}
+	if r := c.Recovered; r != nil && r.View != nil {
+		c.Members = max(c.Members, len(r.View.Places))
+	}
+	if c.Identity == 0 || int(c.Self) >= c.Members {
+		panic(fmt.Sprintf("protocol: member %d of %d with identity %s", c.Self, c.Members, c.Identity))
 	}
 	c.Life = cmp.Or(c.Life, 1)
 	c.Tick = cmp.Or(c.Tick, 10*time.Millisecond)

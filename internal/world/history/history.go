@@ -46,7 +46,7 @@ const (
 
 // Config is all that a Log is made from.
 type Config struct {
-	// Members is how many members there are.
+	// Members is how many members there are at first; others may join.
 	Members int
 	// BytesMax is about how many bytes are kept.
 	BytesMax int64
@@ -140,18 +140,25 @@ func (l *Log) Begin(have []uint64) {
 	for _, entries := range have {
 		l.end += entries
 	}
+	l.grow(len(have))
 	l.places.begin(have)
 	l.tail.begin(have)
 	if l.archive != nil {
 		// What cannot be read is not known; nothing else depends on it.
 		_ = l.archive.Newest(placesMax, func(origin member.ID, seq uint64, count uint32, first uint64) {
-			if int(origin) >= l.config.Members {
-				return
-			}
+			l.grow(int(origin) + 1)
 			l.places.add(&Batch{Batch: protocol.Batch{Origin: origin, Seq: seq, Count: count}, First: first})
 		})
 	}
 	l.wake()
+}
+
+// grow makes room for streams up to a number of them: somebody joined.
+func (l *Log) grow(streams int) {
+	if more := streams - len(l.tail.streams); more > 0 {
+		l.places.streams = append(l.places.streams, make([]stream, more)...)
+		l.tail.streams = append(l.tail.streams, make([]rest, more)...)
+	}
 }
 
 // Settle adds the next batches of the order.

@@ -26,6 +26,7 @@ func (l *Log) Rest(held clock.Vector) *Rest {
 	if l.archive == nil {
 		return nil
 	}
+	l.grow(len(held))
 	r := &Rest{log: l, have: make([]uint64, len(held)), held: make([]uint64, len(held)), heads: make([]protocol.Batch, len(held))}
 	for i := range held {
 		r.have[i], r.held[i] = l.places.streams[i].have, held[i].Have

@@ -138,13 +138,14 @@ func (l *Log) Held(batches []protocol.Batch) {
 	l.wake()
 }
 
-// Follow takes up a view: the streams of who was let go end, and those of who came
-// back go on. What was held beyond an end is forgotten, and whoever waits for it is
+// Follow takes up a view: the streams of who was let go end, those of who came
+// back go on, and those of who joined begin. What was held beyond an end is forgotten, and whoever waits for it is
 // told.
 func (l *Log) Follow(v *member.View) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for place := range min(len(v.Places), len(l.tail.streams)) {
+	l.grow(len(v.Places))
+	for place := range v.Places {
 		l.follow(v, member.ID(place))
 	}
 	l.followed = v.Number
@@ -222,8 +223,8 @@ func (l *Log) watch(after uint64, seen *Seen, dst []Batch) (n int, more <-chan s
 	if n, more, err = l.read(after, dst); n > 0 || err != nil {
 		return n, nil, none, err
 	}
-	if seen.have == nil {
-		seen.have = make([]uint64, l.config.Members)
+	for len(seen.have) < len(l.tail.streams) {
+		seen.have = append(seen.have, 0)
 	}
 	var fresh []arrival
 	for origin := range l.tail.streams {

@@ -44,7 +44,7 @@ import (
 // Config is what a journal is opened with.
 type Config struct {
 	Cluster string    // which cluster the data belongs to, at most 255 bytes
-	Self    member.ID // the place in the list that the data belongs to
+	Self    member.ID // the place that the data belongs to; who joined has one behind those of the list
 	Members int       // members in the list
 	List    uint64    // hash of the member list: data is of no use with another one
 	// ListAsWritten is the hash that earlier releases wrote for the same list;
@@ -54,6 +54,10 @@ type Config struct {
 	// Identity is taken if the folder is empty: a random number, not 0.
 	// Otherwise the identity in the folder stays.
 	Identity member.Identity
+
+	// View is what an empty folder begins with: who joins a running cluster has
+	// its place by it. Nil: there is none before the members of the list have met.
+	View *member.View
 
 	// SegmentBytesMax is the size from which on a new segment is begun, in
 	// bytes. Default 64 MiB: smaller ones give disk space back sooner, larger
@@ -158,7 +162,7 @@ func (c Config) checked() (Config, error) {
 	if len(c.Cluster) > clusterBytesMax {
 		wrong = append(wrong, fmt.Errorf("journal: cluster name of %d bytes, allowed are %d", len(c.Cluster), clusterBytesMax))
 	}
-	if c.Members < 1 || c.Members > member.CountMax || int(c.Self) >= c.Members {
+	if c.Members < 1 || c.Members > member.CountMax || int(c.Self) >= member.CountMax {
 		wrong = append(wrong, fmt.Errorf("journal: member %d of %d members", c.Self, c.Members))
 	}
 	if c.Identity == 0 {
@@ -208,6 +212,10 @@ func (j *Journal) start() (Life, error) {
 			Recovered: j.state.recovered(found.batches(), j.cfg.Members),
 		}
 		life.Recovered.Older = j.older(found.parts)
+	} else if j.cfg.View != nil {
+		j.state.view = j.cfg.View
+		j.last = longer(j.last, j.state.places(j.cfg.Members))
+		life.Recovered = j.state.recovered(nil, j.cfg.Members)
 	}
 	j.state.place = j.header.self
 	j.next.follow(&j.state)

@@ -214,8 +214,8 @@ func TestFolderWithTheListAsItWasWrittenGoesOn(t *testing.T) {
 }
 
 func TestMistakesOfConfigurationAreNamedTogether(t *testing.T) {
-	_, _, err := Open(&Memory{}, Config{Cluster: strings.Repeat("x", 300), Self: 3, Members: 3, SegmentBytesMax: -1})
-	for _, part := range []string{"300 bytes", "member 3 of 3", "no identity", "segments of -1"} {
+	_, _, err := Open(&Memory{}, Config{Cluster: strings.Repeat("x", 300), Self: member.CountMax, Members: 3, SegmentBytesMax: -1})
+	for _, part := range []string{"300 bytes", "member 4096 of 3", "no identity", "segments of -1"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not say %q", err, part)
 		}

@@ -75,6 +75,43 @@ func Look(files FS) (*View, error) {
 	return v, nil
 }
 
+// Owner is whom a folder belongs to.
+type Owner struct {
+	Cluster  string
+	Self     member.ID
+	Members  int // in the list; who joined has a place behind those
+	List     uint64
+	Identity member.Identity
+	View     *member.View // that its newest segment has; nil: there was none after the first one
+}
+
+// OwnerOf returns whom a folder belongs to, nil if nothing in it counts yet.
+func OwnerOf(files FS) (*Owner, error) {
+	numbers, err := list(files)
+	for i := len(numbers) - 1; i >= 0 && err == nil; i-- {
+		var data []byte
+		if data, err = ReadFile(files, segmentName(numbers[i])); err != nil {
+			break
+		}
+		cfg, torn := ownerOf(data)
+		p := &part{}
+		if torn == nil {
+			p, torn = readPart(numbers[i], data, &cfg)
+		}
+		switch {
+		case p.begun():
+			h := &p.header
+			return &Owner{Cluster: h.cluster, Self: h.self, Members: h.members, List: h.list, Identity: h.identity, View: p.state.view}, nil
+		case !errors.Is(torn, errTorn), acknowledged(data, 0):
+			err = fmt.Errorf("segment %d: %w", numbers[i], errors.Join(torn, ErrDamaged))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	return nil, nil
+}
+
 // beyondBytesMax is how much of the newest segments is looked at for what has
 // settled and is not in the index on disk yet, in bytes.
 const beyondBytesMax = 256 << 20

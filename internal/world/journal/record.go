@@ -164,7 +164,7 @@ func decodeHeader(p []byte) (header, error) {
 		h.head = binary.LittleEndian.Uint64(p[48:])
 		h.begun = binary.LittleEndian.Uint64(p[56:])
 	}
-	if h.identity == 0 || h.life == 0 || h.members == 0 || int(h.self) >= h.members {
+	if h.identity == 0 || h.life == 0 || h.members == 0 || h.self >= member.CountMax {
 		return header{}, fmt.Errorf("header with impossible values: %+v", h)
 	}
 	return h, nil

@@ -60,7 +60,9 @@ func TestViewsThatCannotBeTrueAreRefused(t *testing.T) {
 		}
 		return v
 	}
-	grown, other := evict(2, 9), evict(2, 9)
+	grown, other, fewer, joined := evict(2, 9), evict(2, 9), evict(2, 9), evict(2, 9)
+	fewer.Places = fewer.Places[:2]
+	joined.Places = append(joined.Places, member.Place{Since: 2, Identity: 4, Name: "d", Address: "d:1", Role: member.Gone})
 	grown.Places = append(grown.Places, member.Place{Since: 2, Identity: 4, Name: "d", Address: "d:1", Role: member.Writer})
 	other.Places[2].Identity = 7
 	for name, test := range map[string]struct {
@@ -69,7 +71,9 @@ func TestViewsThatCannotBeTrueAreRefused(t *testing.T) {
 	}{
 		"as it must be": {evict(2, 9), true},
 		"takes back":    {evict(1, 9), false},
-		"other places":  {grown, false},
+		"fewer places":  {fewer, false},
+		"who joins":     {joined, true},
+		"joined before": {grown, false},
 		"other members": {other, false},
 		"absurd time":   {evict(2, clock.Infinity-1), false},
 	} {

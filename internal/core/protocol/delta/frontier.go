@@ -44,6 +44,21 @@ func newFrontier(cfg *Config) frontier {
 	return f
 }
 
+// grow adds places up to a number of them.
+func (f *frontier) grow(places int) {
+	more := places - len(f.rows)
+	f.rows = append(f.rows, make([]*row, more)...)
+	f.secured = append(f.secured, make([]uint64, more)...)
+	f.delivered = append(f.delivered, make([]uint64, more)...)
+	f.base.Have = append(f.base.Have, make([]uint64, more)...)
+	f.mine.grow(places)
+	for _, r := range f.rows {
+		if r != nil {
+			r.grow(places)
+		}
+	}
+}
+
 // held returns how many entries of a stream this member holds.
 func (f *frontier) held(stream member.ID) uint64 { return f.mine.mark(stream).Have }
 

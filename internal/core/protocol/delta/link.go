@@ -40,6 +40,22 @@ func newLink(peer member.ID, cfg Config) link {
 	}
 }
 
+// grow makes room in what is noted of each place.
+func (l *link) grow(places int) {
+	if l.row != nil {
+		l.row.grow(places)
+	}
+	if sent := l.cursor.sent; sent != nil {
+		l.cursor.sent = append(sent, make([]reach, places-len(sent))...)
+	}
+	if of := l.help.of; of != nil {
+		l.help.of = append(of, make([]helping, places-len(of))...)
+	}
+	if sent := l.relays.sent; sent != nil {
+		l.relays.sent = append(sent, make([]uint64, places-len(sent))...)
+	}
+}
+
 // onUp begins a new session: what was in flight is lost.
 func (d *Delta) onUp(l *link, reliable bool) {
 	l.presence.linked(reliable)

@@ -8,6 +8,7 @@ import (
 // onReceive takes in a message: who speaks, what is known to all, what others
 // hold, then the batches, and last what concerns only this link.
 func (d *Delta) onReceive(m *protocol.Message) {
+	d.learnAll(m) // first: places may come with them
 	if d.roster.IsNobodys(m) {
 		d.counts.Refuse(m, &d.fx)
 		return

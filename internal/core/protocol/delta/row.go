@@ -43,6 +43,24 @@ func newRow(members int, identity member.Identity, now time.Duration) *row {
 	return r
 }
 
+// grow adds marks of streams that nobody holds anything of, up to a number of them.
+func (r *row) grow(places int) {
+	more := places - r.marks.Len()
+	if more <= 0 {
+		return
+	}
+	r.marks.Grow(places)
+	if r.stamps != nil {
+		r.stamps = append(r.stamps, make([]uint64, more)...)
+	}
+	if r.rose != nil {
+		r.rose = append(r.rose, slices.Repeat([]time.Duration{r.risen}, more)...)
+	}
+	if r.spoken != nil {
+		r.spoken.have = append(r.spoken.have, make([]uint64, more)...)
+	}
+}
+
 // noteChanges notes from here on of each mark when it changes.
 func (r *row) noteChanges() {
 	if r.stamps == nil {

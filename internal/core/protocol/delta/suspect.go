@@ -26,30 +26,36 @@ func (s *suspicion) install(before, view *member.View, now, limit time.Duration)
 		switch strikes := view.StrikesOf(p.Name); {
 		case p.Role == member.Writer && p.Since > before.Number:
 			s.came = note(s.came, len(view.Places), place, now)
-		case p.Role == member.Gone && before.Places[place].Role == member.Writer && strikes > 0:
+		case p.Role == member.Gone && place < len(before.Places) && before.Places[place].Role == member.Writer && strikes > 0:
 			s.barred = note(s.barred, len(view.Places), place, now+min(limit<<min(strikes-1, 20), barMax))
 		}
 	}
 }
 
 func note(times []time.Duration, places, place int, at time.Duration) []time.Duration {
-	if times == nil {
-		times = make([]time.Duration, places)
-	}
+	times = longer(times, places)
 	times[place] = at
+	return times
+}
+
+// longer returns the times of so many places, of which the last ones may be new.
+func longer(times []time.Duration, places int) []time.Duration {
+	if more := places - len(times); more > 0 {
+		return append(times, make([]time.Duration, more)...)
+	}
 	return times
 }
 
 // isBarred reports whether who was let go from a place is not to be taken back yet.
 func (s *suspicion) isBarred(place member.ID, now time.Duration) bool {
-	return s.barred != nil && now < s.barred[place]
+	return int(place) < len(s.barred) && now < s.barred[place]
 }
 
 // strikes returns how often in a row a member has been let go, this time included:
 // who had been back for long is let go for the first time.
 func (s *suspicion) strikes(place member.ID, before uint64, now, limit time.Duration) uint64 {
 	came := time.Duration(0)
-	if s.came != nil {
+	if int(place) < len(s.came) {
 		came = s.came[place]
 	}
 	if now-s.away[place]-came >= stayLimits*limit {
@@ -63,9 +69,7 @@ func (s *suspicion) strikes(place member.ID, before uint64, now, limit time.Dura
 func (s *suspicion) pass(now, moment time.Duration, view *member.View, together member.Set) {
 	passed := min(now-s.looked, moment)
 	s.looked = now
-	if s.away == nil {
-		s.away = make([]time.Duration, len(view.Places))
-	}
+	s.away = longer(s.away, len(view.Places))
 	for place := range s.away {
 		if view.Places[place].Role != member.Writer || together.Has(member.ID(place)) {
 			s.away[place] = 0

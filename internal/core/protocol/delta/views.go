@@ -125,11 +125,19 @@ func (d *Delta) wedge(voted *protocol.VoteRecord) {
 	}
 }
 
-// meet takes the views that a message brings, and returns what the rest of it means.
-func (d *Delta) meet(l *link, m *protocol.Message) roster.Meeting {
-	for _, v := range m.Views {
-		d.learn(l, v)
+// learnAll takes the views that a message brings. Its sender may have a place that
+// this member learns of only by them.
+func (d *Delta) learnAll(m *protocol.Message) {
+	if m.From == d.cfg.Self || m.Identity == 0 {
+		return
 	}
+	for _, v := range m.Views {
+		d.learn(m.From, v)
+	}
+}
+
+// meet returns what a message means, but for the views that it brings.
+func (d *Delta) meet(l *link, m *protocol.Message) roster.Meeting {
 	meeting := d.roster.Meet(m)
 	l.report.view = m.View
 	l.report.estranged = l.report.estranged || meeting == roster.Foreign
@@ -138,13 +146,13 @@ func (d *Delta) meet(l *link, m *protocol.Message) roster.Meeting {
 
 // learn takes over a view that was decided without this member's knowledge. One
 // that cannot be true is of another history, or made up.
-func (d *Delta) learn(l *link, v *member.View) {
+func (d *Delta) learn(from member.ID, v *member.View) {
 	own := d.roster.View()
 	switch {
 	case !d.cfg.Changes || v.Number <= 1 && own == nil:
 	case own != nil && v.Continues(own) && !d.fits(v), own == nil && !d.isPossible(v):
 		d.counts.Refused++
-		d.estrange(l)
+		d.estrange(from)
 	case d.isPast(v):
 		d.stop()
 	case own == nil:
@@ -155,7 +163,7 @@ func (d *Delta) learn(l *link, v *member.View) {
 			d.install(v)
 		}
 		if err != nil {
-			d.estrange(l)
+			d.estrange(from)
 		}
 	}
 }
@@ -171,9 +179,11 @@ func (d *Delta) isPast(v *member.View) bool {
 }
 
 // estrange notes that a peer goes by another history.
-func (d *Delta) estrange(l *link) {
-	d.roster.Estrange(l.peer)
-	l.report.estranged = true
+func (d *Delta) estrange(peer member.ID) {
+	if d.roster.Has(peer) {
+		d.roster.Estrange(peer)
+		d.links[peer].report.estranged = true
+	}
 }
 
 // fits reports whether a view can follow that of this member: no place is another
@@ -203,10 +213,13 @@ func cutOf(p *member.Place, after uint64) uint64 {
 	return math.MaxUint64
 }
 
-// isPossible reports whether a view is one of a cluster of so many places, at a time
-// that a sane clock can show.
+// isPossible reports whether a view is one of a cluster of so many places, or of more
+// by now, at a time that a sane clock can show. Who joins is seated before it counts.
 func (d *Delta) isPossible(v *member.View) bool {
-	return len(v.Places) == d.roster.Len() && v.Size() > 0 && d.clock.Takes(v.Clock)
+	if len(v.Places) < d.roster.Len() || v.Size() == 0 || !d.clock.Takes(v.Clock) {
+		return false
+	}
+	return !slices.ContainsFunc(v.Places[d.roster.Len():], func(p member.Place) bool { return p.Role == member.Writer && len(p.Returns) == 0 })
 }
 
 // deliveredOf returns how many entries of a stream were delivered.
@@ -239,6 +252,7 @@ func (d *Delta) install(v *member.View) {
 	before, was := d.roster.Tag().Number, d.roster.Observes()
 	d.fx.View = v
 	d.suspicion.install(d.roster.View(), v, d.now, d.cfg.EvictAfter)
+	d.grow(len(v.Places))
 	d.roster.Install(v, (*seats)(d))
 	if d.synod == nil {
 		d.synod = synod.New(synod.Config{Self: d.cfg.Identity, View: v, Now: d.now})
@@ -270,6 +284,22 @@ func (d *Delta) install(v *member.View) {
 		d.adoptWaiting(member.ID(j))
 	}
 	d.pending.urgent = true
+}
+
+// grow makes room for places that a view adds, before anybody is seated there.
+func (d *Delta) grow(places int) {
+	if places <= len(d.links) {
+		return
+	}
+	d.cfg.KeepAlive = max(d.cfg.KeepAlive, keepAliveOf(places))
+	d.frontier.grow(places)
+	for i := range d.links {
+		d.links[i].grow(places)
+	}
+	for place := len(d.links); place < places; place++ {
+		d.streams = append(d.streams, stream{})
+		d.links = append(d.links, newLink(member.ID(place), d.cfg))
+	}
 }
 
 // cutAll ends the streams of who was let go.

@@ -61,6 +61,7 @@ func New(self member.ID, identity member.Identity, list member.List) Roster {
 func (r *Roster) Recover(binding member.Binding, view *member.View) {
 	if view != nil {
 		r.take(view)
+		r.grow(len(view.Places))
 		for place := range view.Places {
 			r.binding[place] = view.Places[place].Identity
 		}
@@ -97,6 +98,13 @@ func (r *Roster) RecoverAgreement(agreed bool) {
 		r.found()
 	}
 	r.sworn = r.view != nil
+}
+
+// grow adds places, to which nobody is bound, up to a number of them.
+func (r *Roster) grow(places int) {
+	for len(r.binding) < places {
+		r.binding = append(r.binding, 0)
+	}
 }
 
 // found makes the first view count.
@@ -311,6 +319,7 @@ func (r *Roster) Trust() {
 // that is somebody else's than was thought, which can only be before this member
 // knew of any view. Who had a place before its tenant wrote to the same stream.
 func (r *Roster) Install(v *member.View, k Keeper) {
+	r.grow(len(v.Places))
 	for place := range v.Places {
 		id, p := member.ID(place), &v.Places[place]
 		switch before := r.binding[id]; {
