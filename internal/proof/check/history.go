@@ -28,6 +28,8 @@ type history struct {
 	heirs   map[member.Identity]member.Identity // of who goes on with the stream of another one: that of the first who wrote it
 	tenants []member.Identity                   // of each place who came, or came back, last; 0: nobody did
 
+	newcomers member.Set // who is no member before it joins
+
 	healedAt time.Duration // the last time that something was disturbed or healed
 	ended    bool          // the send phase is over
 }
@@ -105,7 +107,13 @@ func (h *history) reset(header trace.Header) {
 	n := len(header.Members)
 	*h = history{views: map[uint64]uint64{}, roots: map[member.Identity]member.Identity{}, pens: map[member.Identity]member.Identity{}, heirs: map[member.Identity]member.Identity{}, tenants: make([]member.Identity, n), endsAt: make([]uint64, n), ends: slices.Repeat([]uint64{endless}, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
 	for i := range h.members {
+		if header.Founders > 0 && i >= header.Founders {
+			h.newcomers.Add(member.ID(i))
+		}
+	}
+	for i := range h.members {
 		h.members[i] = witness{
+			gone: slices.Clone(h.newcomers),
 			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), kept: make([]uint64, n), returns: make([]int, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
 			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
 		}
@@ -145,7 +153,7 @@ func (h *history) note(e *trace.Event) {
 		m.sample = *e
 	case trace.Install:
 		h.views[e.Number] = e.Hash
-		m.view, m.size, m.gone = e.Number, int(e.Count), nil
+		m.view, m.size, m.gone = e.Number, int(e.Count), slices.Clone(h.newcomers)
 		m.before, m.told = m.told, e.Number
 		clear(m.returns)
 	case trace.Ends:
@@ -184,6 +192,10 @@ func (h *history) forget() {
 	h.anew++
 	copy(h.former, h.counted)
 	clear(h.counted)
+	clear(h.views)
+	for stream := range h.ends {
+		h.ends[stream], h.endsAt[stream] = endless, 0
+	}
 }
 
 func (h *history) anyInformed() bool {
@@ -211,6 +223,7 @@ func (h *history) noteStart(m *witness, e *trace.Event) {
 		m.informed = m.identities == 0 || !h.anyInformed()
 	}
 	m.start(e)
+	m.gone = slices.Clone(h.newcomers)
 }
 
 // Notes of trace.Crash events.

@@ -62,6 +62,7 @@ func (h *history) noteOpens(m *witness, e *trace.Event) {
 		h.tenants[e.Stream] = writer
 	}
 	m.returns[e.Stream]++
+	m.gone.Remove(e.Stream)
 	if m.view >= h.endsAt[e.Stream] {
 		h.ends[e.Stream], h.endsAt[e.Stream] = endless, m.view
 	}

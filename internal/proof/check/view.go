@@ -25,7 +25,13 @@ func oneView(c *checker) rule {
 func nothingTakenBack(c *checker) rule {
 	last := make([]uint64, len(c.past.members))
 	cuts := map[[2]int]uint64{} // by stream and how often its writer had come back
+	anew := 0
 	return func(e *trace.Event) {
+		if anew != c.past.anew {
+			anew = c.past.anew
+			clear(last)
+			clear(cuts)
+		}
 		m, end := &c.past.members[e.Member], c.past.ends[e.Stream]
 		at := [2]int{int(e.Stream), m.returns[e.Stream]}
 		cut, known := cuts[at]

@@ -96,6 +96,7 @@ const (
 	Kill                               // its process ends at once; what it wrote stays, until its machine fails
 	Evict                              // it is told to have Whom let go
 	Return                             // it is told to come back, if it was let go
+	Join                               // somebody who is not in the list asks to be taken in, and is called so
 )
 
 // WithoutChanges returns an error that tells each line that only a run with
@@ -103,7 +104,7 @@ const (
 func (m Map) WithoutChanges() error {
 	var mistakes mistakes
 	for i := range m {
-		if e := &m[i]; e.Action == Evict || e.Action == Return {
+		if e := &m[i]; e.Action == Evict || e.Action == Return || e.Action == Join {
 			mistakes.add("%s%s happens only in runs with changes: chatterbox sim --changes", e.actionPrefix(), e.Action)
 		}
 	}
@@ -137,6 +138,32 @@ func (m Map) Heal(at time.Duration) Map {
 		Event{At: at, From: everybody, Action: Resume},
 		Event{At: at, From: everybody, Action: Restart},
 		Event{At: at, From: everybody, Action: Clock, Percent: 100})
+}
+
+// Grow returns the list with those behind its members who join by the map, up to
+// the last of them: they are called by letters.
+func (m Map) Grow(list member.List) member.List {
+	grown := slices.Clone(list)
+	for i := range m {
+		for _, name := range m[i].From.Names {
+			if m[i].Action == Join {
+				grown = growTo(grown, name)
+			}
+		}
+	}
+	return grown
+}
+
+// growTo adds members until one has a name; none if it is no letter of one.
+func growTo(list member.List, name string) member.List {
+	place := placeOf(name)
+	if _, known := list.Named(name); known || place < len(list) {
+		return list
+	}
+	for id := len(list); id <= place; id++ {
+		list = append(list, member.Member{Name: member.Letter(member.ID(id)), Host: "joins", Port: id + 1})
+	}
+	return list
 }
 
 // Restrict returns what is left of the map in a cluster of the members of list:

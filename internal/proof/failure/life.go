@@ -1,6 +1,10 @@
 package failure
 
-import "chatterbox/internal/core/member"
+import (
+	"slices"
+
+	"chatterbox/internal/core/member"
+)
 
 // life is the state of a member while its events are gone through.
 type life struct {
@@ -8,6 +12,7 @@ type life struct {
 	killed  bool // it does not run, and its machine does
 	paused  bool
 	lived   bool // it ran before
+	outside bool // it is no member before it joins
 	speed   float64
 }
 
@@ -17,7 +22,7 @@ func compileMembers(events []boundEvent, moments []moment, members int) (absent 
 	lives := make([]life, members)
 	for id := range lives {
 		present := !isAbsent(events, member.ID(id))
-		lives[id] = life{running: present, lived: present, speed: 1}
+		lives[id] = life{running: present, lived: present, outside: joins(events, member.ID(id)), speed: 1}
 		if !present {
 			absent.Add(member.ID(id))
 		}
@@ -45,11 +50,16 @@ func compileMembers(events []boundEvent, moments []moment, members int) (absent 
 func isAbsent(events []boundEvent, id member.ID) bool {
 	for _, e := range events {
 		crash := e.Action == Crash || e.Action == Kill || e.Action == CrashLosingData || e.Action == CrashRestoring
-		if e.from.Has(id) && (e.Action == Start || crash && e.At == 0) {
+		if e.from.Has(id) && (e.Action == Start || e.Action == Join || crash && e.At == 0) {
 			return true
 		}
 	}
 	return false
+}
+
+// joins reports whether somebody asks to be taken in as the member.
+func joins(events []boundEvent, id member.ID) bool {
+	return slices.ContainsFunc(events, func(e boundEvent) bool { return e.Action == Join && e.from.Has(id) })
 }
 
 // happen changes the state and says whether it is another one afterwards. It
@@ -57,6 +67,9 @@ func isAbsent(events []boundEvent, id member.ID) bool {
 func (l *life) happen(e *Event) (event MemberEvent, changed bool) {
 	event.Action = e.Action
 	before := *l
+	if l.outside && e.Action != Join {
+		return event, false
+	}
 	switch e.Action {
 	case Crash, CrashLosingData, CrashRestoring:
 		l.running, l.killed, l.paused = false, false, false
@@ -73,6 +86,10 @@ func (l *life) happen(e *Event) (event MemberEvent, changed bool) {
 			event.Action = Start
 		}
 		l.running, l.killed, l.lived = true, false, true
+	case Join:
+		if l.outside {
+			l.outside, l.running, l.lived = false, true, true
+		}
 	case Clock:
 		l.speed = e.Percent / 100
 		event.Speed = l.speed

@@ -133,6 +133,8 @@ func (a Action) memberWord() string {
 		return "evict"
 	case Return:
 		return "return"
+	case Join:
+		return "join"
 	default:
 		return fmt.Sprintf("Action(%d)", uint8(a))
 	}

@@ -221,14 +221,14 @@ func (d *drawer) replace(m Map) {
 	}
 }
 
-// placeOf returns the place of a letter.
+// placeOf returns the place of a letter; -1 if it is none.
 func placeOf(letter string) int {
 	for place := range member.CountMax {
 		if member.Letter(member.ID(place)) == letter {
 			return place
 		}
 	}
-	return 0
+	return -1
 }
 
 // tellsWithin is how long after one member another one is told about the same.
@@ -337,6 +337,27 @@ func RandomDeaths(rng *rand.Rand, members int, length time.Duration) Map {
 
 // metBy is when all members have met.
 const metBy = time.Second
+
+// RandomJoins adds to a map that those behind so many members join, each once: at
+// any time, and one or the other crashes soon after it asked.
+func RandomJoins(rng *rand.Rand, founders, members int, length time.Duration, crashes bool, m Map) Map {
+	d := drawer{rng: rng, members: members, length: length, drawn: slices.Clone(m)}
+	for place := founders; place < members; place++ {
+		begin, _, _ := d.span()
+		who := d.group(place)
+		d.add(Event{At: begin, From: who, Action: Join})
+		if crashes && rng.IntN(3) == 0 {
+			begin += time.Duration(rng.Int64N(joinedBy.Milliseconds())) * time.Millisecond
+			d.add(Event{At: begin, From: who, Action: pick(rng, Crash, Kill)})
+			d.add(Event{At: begin + time.Duration(rng.Int64N(joinedBy.Milliseconds()))*time.Millisecond, From: who, Action: Restart})
+		}
+	}
+	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return d.drawn
+}
+
+// joinedBy is how long after it asked somebody has mostly joined.
+const joinedBy = 500 * time.Millisecond
 
 // RandomChanges adds to a map that members are told to let others go, and these to
 // come back; and that some lose their data, and the others are told so.

@@ -15,7 +15,7 @@ func (n *node) evict(whom member.ID) {
 		return
 	}
 	v := n.reducer.Status().View
-	if v == nil {
+	if v == nil || int(whom) >= len(v.Places) {
 		return
 	}
 	n.change(member.Change{Kind: member.Evict, Identity: v.Places[whom].Identity})

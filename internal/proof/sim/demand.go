@@ -44,7 +44,10 @@ func (w *world) demand() {
 		w.header.LogBytesMax = s.parkBytes()
 		w.header.Holders = s.Holders
 	}
-	for _, m := range w.list {
+	if len(w.newcomers) > 0 {
+		w.header.Founders = c.Members
+	}
+	for _, m := range w.names {
 		w.header.Members = append(w.header.Members, m.Name)
 	}
 	w.header.Healthy = w.nothingFails() && s.DelayMax-s.DelayMin <= s.Tick/4
@@ -211,7 +214,7 @@ func (w *world) running(during window) []bool {
 			running[e.Member] = false
 		case failure.CrashRestoring:
 			older.Add(e.Member)
-		case failure.Start, failure.Restart, failure.Resume:
+		case failure.Start, failure.Restart, failure.Resume, failure.Join:
 			running[e.Member] = true
 			since[e.Member] = e.At
 		}

@@ -58,6 +58,10 @@ type node struct {
 	closing bool
 	fall    fall
 	scarce  scarce
+
+	places   int          // of which it knows
+	newcomer *newcomer    // who has the place if it is none of the list's; nil: nobody
+	seat     *member.View // with which that begins; nil: it began
 }
 
 // item is something that waits for the loop's turn.
@@ -94,7 +98,10 @@ func (w *world) newIdentity() member.Identity {
 // start begins a life: with what the journal kept, or as somebody new.
 func (n *node) start() {
 	w := n.world
-	life := journal.Life{Identity: w.newIdentity(), Count: 1}
+	life, ready := n.begins()
+	if !ready {
+		return
+	}
 	var kept driver.Journal
 	var j *journal.Journal
 	if w.shape.Journal {
@@ -106,6 +113,12 @@ func (n *node) start() {
 			return
 		}
 		kept, life = j, opened
+	} else if n.seat != nil {
+		life.Recovered = &protocol.Recovered{View: n.seat}
+	}
+	n.seat, n.places = nil, w.config.Members
+	if life.Recovered != nil && life.Recovered.View != nil {
+		n.places = len(life.Recovered.View.Places)
 	}
 	n.journal = j
 	before := n.started
@@ -129,7 +142,7 @@ func (n *node) start() {
 	n.resumeNumbers()
 	parts := driver.Config{
 		Reducer: n.reducer, Journal: kept, Sender: n, App: &n.app, Source: n.outbox, Tick: w.shape.Tick,
-		Prefix: prefix,
+		Prefix: prefix, Installed: n.installed,
 	}
 	n.recorder = trace.NewRecorder(w, n.id, len(w.nodes))
 	n.recorder.Begin(w.clock, life, &parts)
@@ -137,7 +150,7 @@ func (n *node) start() {
 	n.pace = w.shape.Tick
 	n.nextTick(time.Duration(n.rng.Int64N(int64(n.pace))))
 	if w.shape.Streams {
-		n.dialAll()
+		n.dialAll(0)
 	}
 	if w.closed {
 		n.close()
@@ -149,7 +162,7 @@ func (n *node) start() {
 // open opens the journal on a disk of the member's and sums up what it gave back.
 func (n *node) open(disk *journal.Memory, identity member.Identity) (*journal.Journal, journal.Life, error) {
 	j, life, err := journal.Open(disk, journal.Config{
-		Cluster: "sim", Self: n.id, Members: len(n.world.nodes), Identity: identity, SegmentBytesMax: n.world.shape.diskPart(n.world.shape.SegmentBytesMax),
+		Cluster: "sim", Self: n.id, Members: n.world.config.Members, View: n.seat, Identity: identity, SegmentBytesMax: n.world.shape.diskPart(n.world.shape.SegmentBytesMax),
 		BytesMax:     n.world.diskBytes(),
 		LoadBytesMax: n.world.shape.ParkBytes, PlacesMax: n.world.shape.placesMax(),
 		Retain: n.world.retain(n),
@@ -182,8 +195,9 @@ func (n *node) goOnBehind(entries uint64) {
 	}
 }
 
-func (n *node) dialAll() {
-	for to := range n.world.nodes {
+// dialAll dials the members from a place on.
+func (n *node) dialAll(from int) {
+	for to := from; to < n.places; to++ {
 		if member.ID(to) != n.id {
 			v := n.world.way(n.id, member.ID(to))
 			v.dialing = false

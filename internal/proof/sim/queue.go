@@ -22,6 +22,8 @@ const (
 	evBackup                   // a copy of the data of member to is kept for number aux of the member events
 	evFallBy                   // member to crashes now if it did not before
 	evRoom                     // the disk of member to is full, or has room again
+	evJoin                     // number aux of those who join asks to be taken in
+	evWrite                    // member to, which has joined, asks to become a writer
 	evDeadline                 // the run ends
 )
 

@@ -84,7 +84,7 @@ func (w *world) judgeFindings(id member.ID, findings protocol.Findings) {
 	for _, f := range findings {
 		switch f.Kind {
 		case protocol.OtherHistory, protocol.OldData, protocol.TwoContents:
-			w.broken("old-data-stops", id, "says without reason: %s", f.Text(func(of member.ID) string { return w.list[of].Name }))
+			w.broken("old-data-stops", id, "says without reason: %s", f.Text(func(of member.ID) string { return w.names[of].Name }))
 		}
 	}
 }

@@ -96,23 +96,38 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	w.list = names(c.Members)
 	w.lines = c.Map
 	if c.Map == nil {
+		w.names = names(c.Members + w.drawJoins())
 		w.lines = w.drawMap()
 	}
+	w.names = w.lines.Grow(w.list)
 	var err error
 	if !w.shape.Changes {
 		err = w.lines.WithoutChanges()
 	}
 	if err == nil {
-		w.schedule, err = w.lines.Bind(w.list)
+		w.schedule, err = w.lines.Bind(w.names)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sim: %w", err)
+	}
+	if err := w.checkJoins(); err != nil {
+		return nil, err
 	}
 	w.identities, w.load = stream(c.Seed, drawIdentity), stream(c.Seed, drawLoad)
 	w.makeMembers()
 	w.demand()
 	w.judge = check.New(w.header, Numbers(c.Seed))
 	return w, nil
+}
+
+// checkJoins returns what is wrong with who joins by the map.
+func (w *world) checkJoins() error {
+	for _, e := range w.schedule.Members() {
+		if e.Action == failure.Join && int(e.Member) < w.config.Members {
+			return fmt.Errorf("sim: %s is in the list, and cannot join: name one behind %s", w.names[e.Member].Name, w.names[w.config.Members-1].Name)
+		}
+	}
+	return nil
 }
 
 // letGo draws how members are let go, if they are.
@@ -139,7 +154,7 @@ func names(members int) member.List {
 }
 
 func (w *world) makeMembers() {
-	n := w.config.Members
+	n := len(w.names)
 	w.nodes, w.ways = make([]*node, n), make([]way, n*n)
 	for i := range w.nodes {
 		w.nodes[i] = &node{world: w, id: member.ID(i), rng: stream(w.config.Seed, drawMember<<32|uint64(i)), speed: 1}
@@ -151,6 +166,10 @@ func (w *world) makeMembers() {
 		n.scarce.rng = stream(w.config.Seed, drawScarce<<32|uint64(i))
 		n.reader.rng = stream(w.config.Seed, drawHistory<<32|uint64(i))
 	}
+	w.newcomers = make([]newcomer, n-w.config.Members)
+	for i := range w.newcomers {
+		w.newcomers[i] = newcomer{name: w.names[w.config.Members+i].Name, rng: stream(w.config.Seed, drawJoins<<32|uint64(i))}
+	}
 	for i := range w.ways {
 		w.ways[i].rng = stream(w.config.Seed, drawLink<<32|uint64(i))
 	}
@@ -158,7 +177,8 @@ func (w *world) makeMembers() {
 
 // link returns how a link fails now.
 func (w *world) link(from, to member.ID, at time.Duration) failure.Link {
-	if w.shape.Spared != nil && w.shape.Spared[int(from)*len(w.nodes)+int(to)] {
+	founders := w.config.Members
+	if w.shape.Spared != nil && int(from) < founders && int(to) < founders && w.shape.Spared[int(from)*founders+int(to)] {
 		return failure.Link{}
 	}
 	return w.schedule.Link(from, to, at)
@@ -175,7 +195,14 @@ const oldIn = 16
 func (w *world) drawMap() failure.Map {
 	m := w.drawFailures()
 	if w.config.Changes {
-		m = failure.RandomChanges(stream(w.config.Seed, drawChanges), w.config.Members, w.config.SendFor, m)
+		rng, n := stream(w.config.Seed, drawChanges), len(w.names)
+		m = failure.RandomChanges(rng, n, w.config.SendFor, m)
+		if w.config.Members == 1 { // who is alone in the list and forgets all begins another cluster
+			m = slices.DeleteFunc(m, func(e failure.Event) bool {
+				return e.Action == failure.CrashLosingData && slices.Equal(e.From.Names, []string{w.list[0].Name})
+			})
+		}
+		m = failure.RandomJoins(rng, w.config.Members, n, w.config.SendFor, w.shape.Journal, m)
 	}
 	return m
 }
@@ -216,7 +243,7 @@ func (w *world) drawFailures() failure.Map {
 func (w *world) drawKept(rng *rand.Rand) failure.Map {
 	c := &w.config
 	end := c.SendFor + time.Duration(rng.Int64N(int64(healSpread)))
-	return w.kills(failure.Random(rng, c.Members, c.SendFor, coreKinds(w.shape.Journal)...)).Heal(end)
+	return w.kills(failure.Random(rng, len(w.names), c.SendFor, coreKinds(w.shape.Journal)...)).Heal(end)
 }
 
 // kills draws which crashes only end the process: with a journal that is

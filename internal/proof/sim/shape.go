@@ -73,6 +73,7 @@ const (
 	drawChanges
 	drawEvictAfter
 	drawDeaths
+	drawJoins
 )
 
 func stream(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }

@@ -19,18 +19,20 @@ type world struct {
 	config   Config
 	shape    Shape
 	header   trace.Header
-	detours  bool // some members have only others between them
-	list     member.List
+	detours  bool        // some members have only others between them
+	list     member.List // the founders
+	names    member.List // these, and who joins
 	lines    failure.Map
 	schedule *failure.Schedule
 	healAt   time.Duration // 0: never as a whole
 
-	now    time.Duration
-	queue  *queue
-	frames *frames
-	nodes  []*node
-	ways   []way
-	acting member.ID // whose loop has its turn
+	now       time.Duration
+	queue     *queue
+	frames    *frames
+	nodes     []*node
+	newcomers []newcomer
+	ways      []way
+	acting    member.ID // whose loop has its turn
 
 	order   order
 	anew    int                                    // how often the cluster had begun anew when order was looked at last
@@ -138,6 +140,10 @@ func (w *world) happen(e *event) {
 		w.onSilence(e)
 	case evMember:
 		w.onMember(e.aux)
+	case evJoin:
+		w.onJoin(e)
+	case evWrite:
+		w.onWrite(w.nodes[e.to])
 	default:
 		w.proceed(e)
 	}
@@ -183,11 +189,11 @@ func (w *world) tellLine(line *failure.Event) {
 		return
 	}
 	for i, spared := range w.shape.Spared {
-		from, to := member.ID(i/len(w.nodes)), member.ID(i%len(w.nodes))
+		from, to := member.ID(i/w.config.Members), member.ID(i%w.config.Members)
 		if spared && w.schedule.Link(from, to, w.now) != (failure.Link{}) {
 			well := failure.Event{
-				At: w.now, From: failure.Group{Names: []string{w.list[from].Name}}, Arrow: failure.OneWay,
-				To: failure.Group{Names: []string{w.list[to].Name}}, Action: failure.Heal,
+				At: w.now, From: failure.Group{Names: []string{w.names[from].Name}}, Arrow: failure.OneWay,
+				To: failure.Group{Names: []string{w.names[to].Name}}, Action: failure.Heal,
 			}
 			w.Tell(&trace.Event{At: w.now, Kind: trace.Fault, Note: well.String()})
 		}
@@ -229,7 +235,10 @@ func (w *world) wakeSoon(n *node) {
 
 // nextSubmit schedules the member's next broadcast: a Poisson process.
 func (w *world) nextSubmit(n *node) {
-	rate := w.shape.Rates[n.id]
+	rate := float64(defaultRate)
+	if int(n.id) < len(w.shape.Rates) {
+		rate = w.shape.Rates[n.id]
+	}
 	if rate <= 0 {
 		return
 	}
@@ -254,6 +263,9 @@ func (w *world) onSubmit(n *node) {
 func (w *world) onMember(number uint32) {
 	e := w.schedule.Members()[number]
 	n := w.nodes[e.Member]
+	if w.happensOutside(&e) {
+		return
+	}
 	switch e.Action {
 	case failure.Crash, failure.Kill:
 		if n.running {

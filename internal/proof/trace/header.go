@@ -14,6 +14,10 @@ type Header struct {
 	Protocol string   `json:"protocol"`
 	Seed     uint64   `json:"seed,string"`
 
+	// Founders is how many of the members are in the list; those behind them join
+	// while it runs. 0: all are.
+	Founders int `json:"founders,omitempty"`
+
 	// Simulated says that times are virtual, so that a time is never exceeded
 	// because a machine was busy.
 	Simulated bool `json:"simulated,omitempty"`
@@ -125,6 +129,8 @@ func (h *Header) setLimit(key, v value) error {
 		h.GoesOnWithinNs = time.Duration(n)
 	case "keep_alive_ns":
 		h.KeepAliveNs = time.Duration(n)
+	case "founders":
+		h.Founders = int(n)
 	case "holders":
 		h.Holders = int(n)
 	case "log_bytes_max":

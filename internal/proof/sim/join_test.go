@@ -1,0 +1,105 @@
+package sim_test
+
+import (
+	"fmt"
+	"testing"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/sim"
+	"chatterbox/internal/proof/trace"
+)
+
+// joins are runs in which somebody joins a cluster, by how many founders it has.
+func joins() map[string]string {
+	return map[string]string{
+		"2 at once":                        "500ms  c  join\n",
+		"3 two at the same time":           "500ms  d  join\n500ms  e  join\n",
+		"1 one after the other":            "500ms  b  join\n1500ms  c  join\n",
+		"3 without one of the others":      "300ms  c <-> *  cut\n500ms  d  join\n3s  c <-> *  heal\n",
+		"3 and one that was away all over": "300ms  c  pause\n500ms  d  join\n1500ms  a  evict b\n3s  c  resume\n",
+		"3 and leaves":                     "500ms  d  join\n2500ms  a  evict d\n3500ms  d  return\n",
+		"3 over one that hears nobody":     "300ms  * -> c  cut\n500ms  d  join\n3s  * -> c  heal\n",
+		"3 with a crash of who joins":      "500ms  d  join\n560ms  d  crash\n900ms  d  restart\n",
+		"3 with a crash of who is asked":   "500ms  d  join\n520ms  *  except d kill\n900ms  *  restart\n",
+		"3 and all start again":            "500ms  d  join\n2s  *  crash\n2500ms  *  restart\n",
+	}
+}
+
+func TestWhoJoinsWrites(t *testing.T) {
+	for name, text := range joins() {
+		for _, kind := range []string{"", "streams", "journal", "journal streams torn park=4096 segment=1024 history"} {
+			if kind == "" || kind == "streams" {
+				if name == "3 with a crash of who joins" || name == "3 with a crash of who is asked" || name == "3 and all start again" {
+					continue // nothing is left of what they knew
+				}
+			}
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				founders := int(name[0] - '0')
+				head := fmt.Sprintf("# run: protocol=delta members=%d seed=5 send=5s grace=60s changes batch=4 delay=1ms..4ms %s\n", founders, kind)
+				config, err := sim.ParseCase([]byte(head+text), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				watch := growing{founders: member.ID(founders), wrote: map[member.ID]int{}, read: map[member.ID]int{}}
+				config.Sink = &watch
+				result, err := sim.Run(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range result.Violations {
+					t.Error(v)
+				}
+				for place := founders; place < len(result.Header.Members); place++ {
+					if id := member.ID(place); watch.wrote[id] == 0 || watch.read[id] == 0 {
+						t.Errorf("%s wrote %d batches, and the others delivered %d of them", member.Letter(id), watch.wrote[id], watch.read[id])
+					}
+				}
+			})
+		}
+	}
+}
+
+// growing counts what those write who have joined.
+type growing struct {
+	founders    member.ID
+	wrote, read map[member.ID]int // by who wrote it; read at others
+}
+
+func (g *growing) Tell(e *trace.Event) {
+	switch {
+	case e.Stream < g.founders:
+	case e.Kind == trace.Append && e.Member == e.Stream:
+		g.wrote[e.Stream]++
+	case e.Kind == trace.Deliver && e.Member != e.Stream:
+		g.read[e.Stream]++
+	}
+}
+
+// TestRandomMembersJoin lets members come, go and fail as seeds draw it.
+func TestRandomMembersJoin(t *testing.T) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 3
+	}
+	for founders := 1; founders <= 5; founders++ {
+		t.Run(fmt.Sprint(founders), func(t *testing.T) {
+			t.Parallel()
+			runner, joined := sim.NewRunner(), 0
+			for seed := range seeds {
+				watch := growing{founders: member.ID(founders), wrote: map[member.ID]int{}, read: map[member.ID]int{}}
+				result, err := runner.Run(sim.Config{Seed: seed, Members: founders, Changes: true, Sink: &watch})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range result.Violations {
+					t.Errorf("seed %d: %v", seed, v)
+				}
+				joined += len(watch.read)
+			}
+			if joined == 0 {
+				t.Error("nobody who joined wrote anything that others delivered")
+			}
+		})
+	}
+}
