@@ -90,7 +90,8 @@ type Dashboard struct {
 	ended bool
 
 	mu       sync.Mutex // guards all below
-	faults   []string   // lines of the failure map that took effect
+	members  []string
+	faults   []string // lines of the failure map that took effect
 	watchers int
 	left     chan struct{} // closed when the last watcher goes
 	thinned  uint64
@@ -118,7 +119,7 @@ func New(config Config) (*Dashboard, error) {
 	if config.Guard == nil {
 		config.Guard = func(inner net.Listener) net.Listener { return limited(inner, requestsMax) }
 	}
-	d := &Dashboard{config: config, listener: config.Guard(listener), served: make(chan error, 1), left: make(chan struct{})}
+	d := &Dashboard{config: config, members: config.Header.Members, listener: config.Guard(listener), served: make(chan error, 1), left: make(chan struct{})}
 	if config.Act != nil && isLoopback(listener.Addr()) {
 		d.token = newToken()
 	}
@@ -193,6 +194,14 @@ func (d *Dashboard) Load(header trace.Header, tell func(trace.Sink) error) error
 	err := tell(d)
 	d.End()
 	return err
+}
+
+// Renew begins a page anew that is told no events: it is of these members from now on.
+func (d *Dashboard) Renew(members []string) {
+	d.mu.Lock()
+	d.members = members
+	d.mu.Unlock()
+	d.reel.restart()
 }
 
 // Notice shows a sentence on the page, such as that a trace ends early.

@@ -146,8 +146,10 @@ func (d *Dashboard) serveFilm(w http.ResponseWriter, r *http.Request) {
 
 func (d *Dashboard) about(r *http.Request, p *portion) about {
 	cookie, err := r.Cookie(d.cookieName())
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return about{
-		Mode: d.config.Mode, Title: d.config.Title, Members: d.config.Header.Members, Protocol: d.config.Header.Protocol,
+		Mode: d.config.Mode, Title: d.config.Title, Members: d.members, Protocol: d.config.Header.Protocol,
 		Seed: strconv.FormatUint(d.config.Header.Seed, 10), Run: d.instance + "-" + strconv.Itoa(p.generation),
 		Act: d.token != "" && err == nil && cookie.Value == d.token, Data: d.config.Data, From: p.next - len(p.steps),
 	}

@@ -21,9 +21,10 @@ const (
 	batchesMax = 64
 )
 
-// Watch looks at a node again and again until ctx or the node ends. Watched
-// tells whether somebody watches: else batches are not read.
-func (o *Outlook) Watch(ctx context.Context, n *chatterbox.Node, watched func() bool) {
+// Watch looks at a node again and again until ctx or the node ends, or somebody has
+// joined: then it reports that there are more members, and another outlook is needed.
+// Watched tells whether somebody watches: else batches are not read.
+func (o *Outlook) Watch(ctx context.Context, n *chatterbox.Node, watched func() bool) (more bool) {
 	r := reader{node: n, missed: true}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -31,12 +32,15 @@ func (o *Outlook) Watch(ctx context.Context, n *chatterbox.Node, watched func() 
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			return
+			return false
 		case <-n.Done():
-			return
+			return false
 		}
 		began := time.Now()
 		status := n.Status()
+		if len(status.Members) > len(o.names) {
+			return true
+		}
 		every, seen := idleEvery, &Seen{}
 		if watched() {
 			every, seen = lookEvery, r.read(ctx, &status)

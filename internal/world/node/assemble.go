@@ -56,6 +56,9 @@ func (n *Node) assemble(ctx context.Context) (err error) {
 	if life.Recovered != nil && life.Recovered.Bound >= clock.Infinity {
 		n.outbox.refuse(ErrStreamClosed, false) // by an earlier life, for all later ones
 	}
+	if n.journal == nil && n.cfg.View != nil {
+		life.Recovered = &protocol.Recovered{View: n.cfg.View}
+	}
 	if life.Recovered != nil && life.Recovered.View != nil {
 		n.publish(life.Recovered.View)
 	}
@@ -80,7 +83,7 @@ func (n *Node) listen(ctx context.Context) (net.Listener, error) {
 	if n.cfg.Listener != nil {
 		return n.cfg.Listener, nil
 	}
-	self := n.cfg.Members[n.cfg.Self]
+	self := n.cfg.member(n.cfg.View, n.cfg.Self)
 	host, port, err := member.ListenAddress(n.cfg.Listen, self)
 	if err != nil {
 		return nil, fmt.Errorf("node: Listen: %w", err)
@@ -94,7 +97,7 @@ func (n *Node) listen(ctx context.Context) (net.Listener, error) {
 
 // openJournal returns the life that this start continues, or a new one.
 func (n *Node) openJournal(ctx context.Context) (journal.Life, error) {
-	life := journal.Life{Identity: member.NewIdentity(time.Now().UnixMilli(), n.cfg.Random()), Count: 1}
+	life := journal.Life{Identity: n.cfg.identity(), Count: 1}
 	files := n.cfg.Files
 	if n.cfg.DataDir != "" {
 		var err error
@@ -108,7 +111,7 @@ func (n *Node) openJournal(ctx context.Context) (journal.Life, error) {
 	identity := life.Identity
 	err := n.recover(ctx, files, func(wholeIndex bool) (err error) {
 		n.journal, life, err = journal.Open(files, journal.Config{
-			Cluster: n.cfg.Cluster, Self: n.cfg.Self, Members: len(n.cfg.Members), List: n.cfg.Members.Hash(),
+			Cluster: n.cfg.Cluster, Self: n.cfg.Self, Members: len(n.cfg.Members), View: n.cfg.View, List: n.cfg.Members.Hash(),
 			ListAsWritten: n.cfg.Members.HashAsWritten(), Identity: identity, Log: n.cfg.Log,
 			Retain: n.cfg.Retain, Now: time.Now, BytesMax: n.cfg.DiskBytesMax, SegmentBytesMax: n.cfg.segmentBytes(),
 			LoadBytesMax: n.cfg.MemoryBytesMax / 2, WholeIndex: wholeIndex,
@@ -167,14 +170,19 @@ func (n *Node) newReducer(recovered *protocol.Recovered) protocol.Reducer {
 }
 
 func (n *Node) transportConfig(listener net.Listener) transport.Config {
-	return transport.Config{
-		Self: n.cfg.Self, List: n.cfg.Members, Cluster: n.cfg.Cluster, Identity: n.identity, Life: n.life,
+	v, _ := n.views.now()
+	cfg := transport.Config{
+		Self: n.cfg.Self, List: n.cfg.Members, Joined: n.cfg.joined(v), Cluster: n.cfg.Cluster, Identity: n.identity, Life: n.life,
 		Protocol: string(n.cfg.Protocol), Tick: n.cfg.Tick,
 		Listener: listener, Dial: n.cfg.Dial, Lookup: n.cfg.Lookup, TLS: n.cfg.TLS, Handler: handler{n}, Log: n.cfg.Log,
 		Pool:    protocol.NewPool(inBufferBytes, inBuffersKept),
 		Prepare: n.cfg.Prepare, Impose: n.cfg.Impose, Seed: n.cfg.Random(),
 		Meta: n.cfg.Meta, OnMeta: n.cfg.OnMeta, OnAsk: n.cfg.OnAsk, OnPart: n.cfg.OnPart, OnRead: n.cfg.OnRead,
 	}
+	if n.cfg.Changes {
+		cfg.OnJoin = n.takeIn
+	}
+	return cfg
 }
 
 // newDriver makes the driver, with a watcher around it if there is one.

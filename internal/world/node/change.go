@@ -77,16 +77,29 @@ func (n *Node) publish(v *member.View) {
 	n.readdress(v)
 }
 
-// readdress has members dialed where they are by now.
+// readdress has members dialed where they are by now, and those who have joined.
 func (n *Node) readdress(v *member.View) {
-	for i := range min(len(v.Places), len(n.cfg.Members)) {
+	if n.transport == nil {
+		return
+	}
+	for i := range v.Places {
 		p, id := &v.Places[i], member.ID(i)
+		if i >= n.transport.Known() {
+			n.transport.Add(n.cfg.member(v, id))
+			continue
+		}
 		host, text, err := net.SplitHostPort(p.Address)
 		port, wrong := strconv.Atoi(text)
-		if id != n.cfg.Self && p.Role == member.Writer && err == nil && wrong == nil && n.transport != nil {
+		if id != n.cfg.Self && err == nil && wrong == nil {
 			n.transport.Move(id, host, port)
 		}
 	}
+}
+
+// nameOf returns what people call a member.
+func (n *Node) nameOf(place member.ID) string {
+	v, _ := n.views.now()
+	return n.cfg.member(v, place).Name
 }
 
 // names returns the names of the members of a view.

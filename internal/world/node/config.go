@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"chatterbox/internal/core/member"
@@ -41,10 +43,16 @@ type Watcher interface {
 
 // Config is all that a node is started with. What has a default may be zero.
 type Config struct {
-	// Members are all members, the same list in the same order everywhere.
+	// Members are the founders, the same list in the same order everywhere.
 	Members member.List
-	// Self is this member's place in the list.
+	// Self is this member's place: in the list, or behind it in View.
 	Self member.ID
+	// Identity is that of a life which begins; default: it is drawn. Who joins was
+	// taken in under it.
+	Identity member.Identity
+	// View is what who has joined begins with; an empty folder begins with it too.
+	// Default nil: this member is one of the list.
+	View *member.View
 	// Cluster keeps clusters apart that reach each other by mistake: members
 	// of another name are refused. At most 64 bytes. Default "".
 	Cluster string
@@ -262,7 +270,8 @@ func (c *Config) validate() error {
 	check(members >= 1 && members <= member.CountMax, "%d members, allowed are 1 to %d", members, member.CountMax)
 	err := c.Members.Check()
 	check(err == nil, "Members: %v", err)
-	check(int(c.Self) < members, "Self is %d, but the list has %d members", c.Self, members)
+	check(int(c.Self) < c.places(), "Self is %d, but there are %d members", c.Self, c.places())
+	check(c.View == nil || c.Changes, "View is for who has joined, with Changes")
 	check(len(c.Cluster) <= wire.ClusterBytesMax, "Cluster has %d bytes, allowed are %d", len(c.Cluster), wire.ClusterBytesMax)
 	check(c.Protocol == Delta || c.Protocol == Lockstep, "Protocol is %q, allowed are %q and %q", c.Protocol, Delta, Lockstep)
 	check(c.BatchEntriesMax >= 0 && c.BatchEntriesMax <= wire.BatchEntriesMax,
@@ -275,10 +284,51 @@ func (c *Config) validate() error {
 	check(!c.Changes || c.Protocol == Delta, "Changes is for %q, and Protocol is %q", Delta, c.Protocol)
 	check(c.EvictAfter == 0 || c.Changes && c.EvictAfter >= EvictAfterMin, "EvictAfter is %v, it must be at least %v, with Changes", c.EvictAfter, EvictAfterMin)
 	check(c.DrainFor >= 0, "DrainFor is %v, it must not be negative", c.DrainFor)
-	if c.Listener == nil && int(c.Self) < members {
-		_, _, err := member.ListenAddress(c.Listen, c.Members[c.Self])
+	if c.Listener == nil && int(c.Self) < c.places() {
+		_, _, err := member.ListenAddress(c.Listen, c.member(c.View, c.Self))
 		check(err == nil, "Listen: %v", err)
 	}
 	check(c.DataDir == "" || c.Files == nil, "DataDir and Files exclude each other")
 	return errors.Join(wrong...)
+}
+
+// places returns how many places there are at first.
+func (c *Config) places() int {
+	if c.View != nil {
+		return max(len(c.Members), len(c.View.Places))
+	}
+	return len(c.Members)
+}
+
+// member returns who has a place by the list, or else by a view.
+func (c *Config) member(v *member.View, place member.ID) member.Member {
+	if int(place) < len(c.Members) {
+		return c.Members[place]
+	}
+	if v == nil || int(place) >= len(v.Places) {
+		return member.Member{Name: fmt.Sprint("number ", int(place)+1)}
+	}
+	p := &v.Places[place]
+	m := member.Member{Name: p.Name}
+	host, text, err := net.SplitHostPort(p.Address)
+	if port, wrong := strconv.Atoi(text); err == nil && wrong == nil {
+		m.Host, m.Port = host, port
+	}
+	return m
+}
+
+// joined returns who has a place behind the list by a view, which may be nil.
+func (c *Config) joined(v *member.View) (joined member.List) {
+	if v == nil {
+		return nil
+	}
+	for place := len(c.Members); place < len(v.Places); place++ {
+		joined = append(joined, c.member(v, member.ID(place)))
+	}
+	return joined
+}
+
+// identity returns that of a life that begins now.
+func (c *Config) identity() member.Identity {
+	return cmp.Or(c.Identity, member.NewIdentity(time.Now().UnixMilli(), c.Random()))
 }

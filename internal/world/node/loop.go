@@ -339,6 +339,11 @@ func (n *Node) onlyReads(status *protocol.Status) {
 		return
 	}
 	n.reads = true
+	if v := status.View; v != nil && v.Places[n.cfg.Self].IsSeated() && v.Places[n.cfg.Self].Identity == n.identity {
+		n.outbox.suspend(ErrJoining)
+		n.cfg.Log.Info("this member has joined, and gets what the others hold before it is one that counts", "view", v.Number)
+		return
+	}
 	if slices.Contains(status.Findings, protocol.Finding{Kind: protocol.LetGo, Member: n.cfg.Self}) {
 		n.outbox.suspend(ErrLetGo)
 		n.own.wake() // who waits is told
@@ -361,7 +366,7 @@ func (n *Node) onlyReads(status *protocol.Status) {
 func (n *Node) writesAgain(status *protocol.Status) {
 	n.reads = false
 	n.outbox.goOn()
-	n.cfg.Log.Info("this member belongs to the cluster again", "entries_to_be_written_again", status.Orphans)
+	n.cfg.Log.Info("this member belongs to the cluster, and writes", "entries_to_be_written_again", status.Orphans)
 }
 
 // tell logs what was found out that people must see to, each once.
@@ -369,7 +374,7 @@ func (n *Node) tell(findings protocol.Findings) {
 	for _, f := range findings {
 		if !slices.Contains(n.found, f) {
 			n.found = append(n.found, f)
-			n.cfg.Log.Warn(f.Text(func(id member.ID) string { return n.cfg.Members[id].Name }))
+			n.cfg.Log.Warn(f.Text(n.nameOf))
 		}
 	}
 }

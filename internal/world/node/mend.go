@@ -48,7 +48,7 @@ func (m mending) Load(b *protocol.Batch) error {
 		return errors.Join(damage, err)
 	}
 	m.n.mended.Add(1)
-	m.n.cfg.Log.Warn("a damaged batch was got from a peer: look at the disk", "damage", damage, "from", m.n.cfg.Members[from].Name)
+	m.n.cfg.Log.Warn("a damaged batch was got from a peer: look at the disk", "damage", damage, "from", m.n.nameOf(from))
 	if unwritten != nil {
 		m.n.cfg.Log.Error("a damaged batch stays damaged on disk", "error", unwritten)
 	}
@@ -66,14 +66,14 @@ func (n *Node) fetch(ctx context.Context, t *transport.Transport, place journal.
 	for {
 		var why []error
 		again := false
-		for i, m := range n.cfg.Members {
+		for i := range t.Known() {
 			if from = member.ID(i); from == n.cfg.Self {
 				continue
 			}
 			if b, err = readFrom(ctx, t, from, place); err == nil {
 				return from, b, nil
 			}
-			why = append(why, fmt.Errorf("%s: %w", m.Name, err))
+			why = append(why, fmt.Errorf("%s: %w", n.nameOf(from), err))
 			again = again || !errors.Is(err, transport.ErrNotKept)
 		}
 		if len(why) == 0 {

@@ -64,6 +64,8 @@ var (
 	// ErrLetGo says that the other members have gone on without this one: it may
 	// not write any more.
 	ErrLetGo = errors.New("node: the other members have let go of this one, so it can only read")
+	// ErrJoining says that this member has a place and does not count yet: it reads.
+	ErrJoining = errors.New("node: this member has joined, and does not count before it has what the others hold")
 	// ErrLeaving says that this member is about to leave the cluster.
 	ErrLeaving = errors.New("node: this member is leaving the cluster")
 	// ErrRoom says that there was no room for a payload until its context ended.

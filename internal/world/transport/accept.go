@@ -42,6 +42,7 @@ const (
 	strangerBurst      = 32
 	strangersPerSecond = 32 // of all hosts that are not known
 	strangersBurst     = 128
+	gateMembersMin     = 8 // so many may come from one host at least, for others may join
 )
 
 func newGate(members int, now func() time.Duration) *gate.Gate {
@@ -92,6 +93,9 @@ func (t *Transport) serve(plain net.Conn) {
 	case hello.Purpose == wire.ForReading:
 		t.answer(conn, hello)
 		stop()
+	case hello.Purpose == wire.ForJoining:
+		t.takeIn(conn)
+		stop()
 	default:
 		stop()
 		t.receive(conn, hello)
@@ -113,11 +117,14 @@ func (t *Transport) admit(plain net.Conn) (conn net.Conn, hello *wire.Hello, err
 	if conn, err = t.security.accepted(plain); err != nil {
 		return plain, nil, err
 	}
-	if hello, err = t.readHello(conn); err == nil {
+	if hello, err = t.readHello(conn); err == nil && hello.Purpose == wire.ForJoining {
+		return conn, hello, nil // the certificate is looked at once the name is known
+	}
+	if err == nil {
 		err = t.security.isOf(conn, t.name(hello.From))
 	}
 	if err == nil && hello.Purpose != wire.ForReading {
-		err = t.links[hello.From].rival(hello.Process, "dials from", conn)
+		err = t.link(hello.From).rival(hello.Process, "dials from", conn)
 	}
 	return conn, hello, err
 }
@@ -126,8 +133,8 @@ func (t *Transport) admit(plain net.Conn) (conn net.Conn, hello *wire.Hello, err
 func (t *Transport) receive(conn net.Conn, h *wire.Hello) {
 	t.vouch(conn.RemoteAddr())
 	defer t.vouch(conn.RemoteAddr()) // it may have lasted for days
-	in := newIncoming(t.links[h.From], conn, peer{h.Identity, h.Process, h.Session})
-	if err := t.seats[h.From].try(in); err != nil {
+	in := newIncoming(t.link(h.From), conn, peer{h.Identity, h.Process, h.Session})
+	if err := in.from.seat.try(in); err != nil {
 		t.refuse(conn, err)
 		_ = conn.Close()
 		return
@@ -148,7 +155,7 @@ func (t *Transport) hand(conn net.Conn, h *wire.Hello) {
 	timer := time.NewTimer(t.config.HandshakeTimeout)
 	defer timer.Stop()
 	select {
-	case t.links[h.From].offers <- offered{conn, h.Process, taken}:
+	case t.link(h.From).offers <- offered{conn, h.Process, taken}:
 		if <-taken {
 			return
 		}

@@ -77,7 +77,7 @@ func rotate(targets []string, place int) {
 // reach this member: then it is offered a connection for its direction.
 func (l *link) offerIsDue() bool {
 	now := l.t.now()
-	heard := max(l.t.seats[l.to].heard(), l.out.made)
+	heard := max(l.seat.heard(), l.out.made)
 	return !l.trying && l.out.dialed && now-heard >= l.t.config.SuspectAfter && now >= l.offerAt
 }
 
@@ -101,7 +101,7 @@ func (l *link) makeOffer() error {
 		return err
 	}
 	in := newIncoming(l, conn, peer{welcome.Identity, welcome.Process, welcome.Session})
-	if err := l.t.seats[l.to].try(in); err != nil {
+	if err := l.seat.try(in); err != nil {
 		abort(conn)
 		return err
 	}

@@ -18,8 +18,9 @@ import (
 
 // Config is all that a Transport is made from. What has a default may be zero.
 type Config struct {
-	Self     member.ID       // this member's place in List
-	List     member.List     // all members, this one included
+	Self     member.ID       // this member's place
+	List     member.List     // the founders, in the order of their places
+	Joined   member.List     // who has a place behind theirs, as far as is known
 	Cluster  string          // name of the cluster; members of another are refused
 	Identity member.Identity // of this life with its data; not 0
 	Life     uint64          // counts the starts with this data, from 1
@@ -71,6 +72,10 @@ type Config struct {
 	// kept. It is called by several goroutines at a time. Nil: nothing can be read.
 	OnRead func(from member.ID, ask wire.Ask) wire.Part
 
+	// OnJoin has somebody taken in who asks for it, and returns the answer: when ctx
+	// ends at the latest. One is called at a time. Nil: nobody joins.
+	OnJoin func(ctx context.Context, join wire.Join) *wire.Seat
+
 	// Meta returns what the application tells its peers of this member, at most
 	// wire.MetaBytesMax bytes; they are told in every handshake and beat. Nil
 	// tells nothing.
@@ -115,6 +120,14 @@ type Config struct {
 	MessagesMax int
 }
 
+// own returns this member.
+func (c *Config) own() member.Member {
+	if int(c.Self) < len(c.List) {
+		return c.List[c.Self]
+	}
+	return c.Joined[int(c.Self)-len(c.List)]
+}
+
 // bufferBytesMin is the smallest size of a pool's buffers: a stranger's frame
 // and a few ordinary ones.
 const bufferBytesMin = 4 << 10
@@ -154,7 +167,7 @@ func (m *mistakes) check(ok bool, format string, args ...any) {
 func (c *Config) validate() error {
 	var m mistakes
 	m.check(len(c.List) >= 1 && len(c.List) <= member.CountMax, "%d members in List, allowed are 1 to %d", len(c.List), member.CountMax)
-	m.check(int(c.Self) < len(c.List), "Self is %d, but List has %d members", c.Self, len(c.List))
+	m.check(int(c.Self) < len(c.List)+len(c.Joined), "Self is %d, but there are %d members", c.Self, len(c.List)+len(c.Joined))
 	m.check(len(c.Cluster) <= wire.ClusterBytesMax, "Cluster has %d bytes, allowed are %d", len(c.Cluster), wire.ClusterBytesMax)
 	m.check(len(c.Protocol) <= wire.ProtocolBytesMax, "Protocol has %d bytes, allowed are %d", len(c.Protocol), wire.ProtocolBytesMax)
 	m.check(c.Identity != 0, "Identity is 0; draw one at random")

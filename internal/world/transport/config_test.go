@@ -29,7 +29,7 @@ func TestEachMistakeIsToldWithWhatIsAllowed(t *testing.T) {
 	}
 	defer listener.Close()
 	for want, change := range map[string]func(*Config){
-		"Self is 5, but List has 2 members":                     func(c *Config) { c.Self = 5 },
+		"Self is 5, but there are 2 members":                    func(c *Config) { c.Self = 5 },
 		"4097 members in List, allowed are 1 to 4096":           func(c *Config) { c.List = make(member.List, 4097) },
 		"Cluster has 65 bytes, allowed are 64":                  func(c *Config) { c.Cluster = strings.Repeat("x", 65) },
 		"Life is 4294967296, allowed are 1 to 4294967295":       func(c *Config) { c.Life = 1 << 32 },

@@ -80,6 +80,8 @@ func (t *Transport) readHello(conn net.Conn) (*wire.Hello, error) {
 // sides.
 func (t *Transport) judge(h *wire.Hello) error {
 	switch {
+	case h.Purpose == wire.ForJoining:
+		return t.judgeNewcomer(h)
 	case h.Cluster != t.config.Cluster:
 		return fmt.Errorf("this is cluster %q, not %q: give all members the same cluster name", t.config.Cluster, h.Cluster)
 	case h.Members != t.members && h.Count != len(t.config.List):
@@ -88,23 +90,29 @@ func (t *Transport) judge(h *wire.Hello) error {
 		return errors.New("the member lists differ: use the same peers file, in the same order, for all members")
 	case h.To != t.config.Self:
 		return fmt.Errorf("this is member %s, not %s: is each member started with its own host and port?", t.name(t.config.Self), t.name(h.To))
-	case h.From == t.config.Self || int(h.From) >= len(t.config.List):
+	case int(h.From) >= t.Known():
+		return fmt.Errorf("member %s cannot dial member %s: it is not known here, or has joined a moment ago", t.name(h.From), t.name(t.config.Self))
+	case h.From == t.config.Self:
 		return fmt.Errorf("member %s cannot dial member %s: start only one process for each member", t.name(h.From), t.name(t.config.Self))
 	case h.Identity == 0:
 		return errors.New("the hello has no identity")
 	case h.Protocol != t.config.Protocol:
 		return fmt.Errorf("the protocols differ, who dialed has %q, the other %q: start all members with the same --protocol", h.Protocol, t.config.Protocol)
 	}
-	t.compareTicks(t.links[h.From], h.Tick)
+	t.compareTicks(t.link(h.From), h.Tick)
 	return nil
 }
 
 // name returns what people call a member; the place may be of another list.
 func (t *Transport) name(id member.ID) string {
-	if int(id) >= len(t.config.List) {
-		return fmt.Sprint("number ", int(id)+1)
+	l := t.link(id)
+	switch {
+	case l != nil:
+		return l.target().Name
+	case id == t.config.Self:
+		return t.config.own().Name
 	}
-	return t.config.List[id].Name
+	return fmt.Sprint("number ", int(id)+1)
 }
 
 // compareTicks tells the log, once for each peer, if its tick is far from this
@@ -133,7 +141,7 @@ func (t *Transport) welcome(conn net.Conn, w *wire.Welcome) error {
 func (l *link) rival(process uint64, does string, newcomer net.Conn) error {
 	began := l.t.now()
 	for until := began + min(2*l.t.config.BeatEvery, l.t.config.HandshakeTimeout/2); ; {
-		in, out := l.t.seats[l.to].other(process), l.current.Load()
+		in, out := l.seat.other(process), l.current.Load()
 		if out != nil && (out.process == process || out.hasEnded()) {
 			out = nil
 		}

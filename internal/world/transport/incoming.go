@@ -63,7 +63,7 @@ func (in *incoming) serve() {
 	stop := context.AfterFunc(in.t.ctx, func() { abort(in.conn) })
 	defer stop()
 	in.run()
-	in.t.seats[in.from.to].leave(in)
+	in.from.seat.leave(in)
 }
 
 func (in *incoming) run() {
@@ -88,7 +88,7 @@ func (in *incoming) tell(err error) {
 		in.from.log.Debug("connection of the peer ended", "error", err)
 	default:
 		in.t.notice("frames", in.conn, "closed a peer's connection, for what came is not acceptable: do both run the same release?",
-			"peer", in.t.config.List[in.from.to].String(), "error", err)
+			"peer", in.from.target().String(), "error", err)
 	}
 }
 
@@ -177,7 +177,7 @@ func (in *incoming) settle() error {
 	if in.used {
 		return nil
 	}
-	before, ok := in.t.seats[in.from.to].use(in)
+	before, ok := in.from.seat.use(in)
 	if !ok {
 		return net.ErrClosed
 	}
@@ -271,7 +271,7 @@ func (in *incoming) beat() {
 		if in.t.now()-checked >= credentialEvery {
 			checked = in.t.now()
 			if err := in.t.security.isGood(in.conn); err != nil {
-				in.t.notice("credential", in.conn, "closed a peer's connection", "peer", in.t.config.List[in.from.to].String(), "error", err)
+				in.t.notice("credential", in.conn, "closed a peer's connection", "peer", in.from.target().String(), "error", err)
 				in.end()
 				return
 			}

@@ -27,7 +27,8 @@ type link struct {
 	counters counters
 
 	current  atomic.Pointer[outgoing]      // where messages go; nil: nowhere
-	moved    atomic.Pointer[member.Member] // who has another address than the list says; nil: it has that
+	at       atomic.Pointer[member.Member] // whom to dial
+	seat     seat                          // accepted connections
 	sessions atomic.Uint64                 // begun so far, in this direction
 	trouble  atomic.Pointer[string]        // why there is no connection, for people; nil: not known
 	skipped  atomic.Uint32                 // addresses of the peer that are no use at the moment
@@ -52,22 +53,19 @@ type link struct {
 	refusal  string // the last one since a link that lasted
 }
 
-func newLink(t *Transport, to member.ID) *link {
-	return &link{
+func newLink(t *Transport, to member.ID, m member.Member) *link {
+	l := &link{
 		t: t, to: to,
-		log:     t.config.Log.With("peer", t.config.List[to].String()),
+		log:     t.config.Log.With("peer", m.String()),
 		chance:  rand.New(rand.NewPCG(t.config.Seed, uint64(to))),
 		results: make(chan attempt, 1), offers: make(chan offered), reading: reading{turn: make(chan struct{}, 1)},
 	}
+	l.at.Store(&m)
+	return l
 }
 
 // target returns whom to dial.
-func (l *link) target() member.Member {
-	if moved := l.moved.Load(); moved != nil {
-		return *moved
-	}
-	return l.t.config.List[l.to]
-}
+func (l *link) target() member.Member { return *l.at.Load() }
 
 // nextSession returns the session of the next connection of this direction.
 func (l *link) nextSession() uint64 { return l.t.config.Life<<32 | l.sessions.Add(1) }

@@ -68,7 +68,7 @@ func (r *reading) end() {
 // a stream; first is that of its first entry. ErrNotKept is in the chain if the
 // peer does not have it. Any goroutine may call it.
 func (t *Transport) Read(ctx context.Context, from member.ID, ask wire.Ask) (first uint64, batch []byte, err error) {
-	l := t.links[from]
+	l := t.link(from)
 	select {
 	case l.reading.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -121,7 +121,7 @@ func (l *link) read(ctx context.Context, ask wire.Ask) (first uint64, batch []by
 
 // endReading closes what is open for reading.
 func (t *Transport) endReading() {
-	for _, l := range t.links {
+	for _, l := range *t.links.Load() {
 		if l != nil {
 			l.reading.turn <- struct{}{}
 			l.reading.end()
@@ -160,7 +160,7 @@ func readBatch(conn net.Conn, ask wire.Ask) (first uint64, batch []byte, err err
 func (t *Transport) answer(conn net.Conn, h *wire.Hello) {
 	defer conn.Close() //nolint:errcheck // all is said
 	t.vouch(conn.RemoteAddr())
-	l := t.links[h.From]
+	l := t.link(h.From)
 	if t.config.OnRead == nil || !l.reads.CompareAndSwap(false, true) {
 		t.refuse(conn, errors.New("nothing can be read here, or somebody reads in the same name"))
 		return

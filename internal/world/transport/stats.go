@@ -65,7 +65,7 @@ func (c *counters) received(batchBytes int) {
 // Stats returns the counts of all peers, in the order of the list. It allocates.
 func (t *Transport) Stats() []PeerStats {
 	var stats []PeerStats
-	for _, l := range t.links {
+	for _, l := range *t.links.Load() {
 		if l != nil {
 			stats = append(stats, l.stats(t.now()))
 		}

@@ -24,6 +24,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -56,7 +57,8 @@ type Transport struct {
 	members  uint64 // hash of the list
 	process  uint64 // drawn at the start: tells this process from a copy
 	began    time.Time
-	links    []*link // by place; nil at this member's own
+	growing  sync.Mutex              // held by who adds a link, or begins to close
+	links    atomic.Pointer[[]*link] // by place; nil at this member's own; what it points to does not change
 	messages chan *protocol.Message
 
 	running context.Context // until Close begins
@@ -72,7 +74,7 @@ type Transport struct {
 	strangers strangers
 	refused   atomic.Uint64 // accepted connections that came to nothing
 	notices   notices
-	seats     []seat // accepted connections, by the place of who dialed
+	joining   atomic.Bool // somebody is being taken in
 }
 
 // Start checks the configuration, gives all its mistakes at once, and begins
@@ -82,7 +84,7 @@ func Start(config Config) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range t.links {
+	for _, l := range *t.links.Load() {
 		if l != nil {
 			t.keepers.Go(l.keep)
 		}
@@ -98,20 +100,31 @@ func newTransport(config Config) (*Transport, error) {
 	}
 	t := &Transport{
 		config: config, members: config.List.Hash(), process: processOf(config.Seed), began: time.Now(),
-		links:     make([]*link, len(config.List)),
 		messages:  make(chan *protocol.Message, config.MessagesMax),
 		strangers: strangers{max: config.UnknownMax},
-		seats:     make([]seat, len(config.List)),
 	}
-	t.names, t.security, t.gate = newNames(t), newSecurity(config.TLS), newGate(len(config.List), t.now)
+	t.names, t.security, t.gate = newNames(t), newSecurity(config.TLS), newGate(max(len(config.List)+len(config.Joined), gateMembersMin), t.now)
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.running, t.stop = context.WithCancel(t.ctx)
-	for i := range config.List {
+	var links []*link
+	for i, m := range slices.Concat(config.List, config.Joined) {
+		var l *link
 		if id := member.ID(i); id != config.Self {
-			t.links[i] = newLink(t, id)
+			l = newLink(t, id, m)
 		}
+		links = append(links, l)
 	}
+	t.links.Store(&links)
 	return t, nil
+}
+
+// link returns the link to the member at a place, nil if that is this one itself or
+// there is no such place, as far as is known.
+func (t *Transport) link(place member.ID) *link {
+	if links := *t.links.Load(); int(place) < len(links) {
+		return links[place]
+	}
+	return nil
 }
 
 // processOf draws the number of this process, which is never 0.
@@ -133,23 +146,43 @@ func (t *Transport) now() time.Duration { return time.Since(t.began) }
 // message; it takes a reference to each batch's buffer. The message is dropped
 // if the link is down; if too much waits already the link goes down. To send
 // to oneself is a mistake and panics.
-func (t *Transport) Send(e protocol.Envelope) { t.links[e.To].send(e.Message) }
+func (t *Transport) Send(e protocol.Envelope) { t.link(e.To).send(e.Message) }
 
 // Ask asks a peer for a part of a snapshot. Like a message it may be lost.
 func (t *Transport) Ask(to member.ID, ask wire.Ask) {
-	t.links[to].tell(wire.AppendAsk(nil, &ask))
+	t.link(to).tell(wire.AppendAsk(nil, &ask))
 }
 
 // Move has a peer dialed at another address from the next attempt on. A connection
 // that there is goes on.
 func (t *Transport) Move(peer member.ID, host string, port int) {
-	l := t.links[peer]
-	if was := l.target(); was.Host == host && was.Port == port {
+	l := t.link(peer)
+	m := l.target()
+	if m.Host == host && m.Port == port {
 		return
 	}
-	l.moved.Store(&member.Member{Name: t.config.List[peer].Name, Host: host, Port: port, Key: t.config.List[peer].Key})
+	m.Host, m.Port = host, port
+	l.at.Store(&m)
 	l.log.Info("the peer has another address", "address", net.JoinHostPort(host, strconv.Itoa(port)))
 }
+
+// Add has a member dialed, and its connections taken, that has joined: its place is
+// the one behind all that are known. It may be called from the handler's methods.
+func (t *Transport) Add(m member.Member) {
+	t.growing.Lock()
+	defer t.growing.Unlock()
+	if t.closing() {
+		return
+	}
+	links := slices.Clone(*t.links.Load())
+	l := newLink(t, member.ID(len(links)), m)
+	links = append(links, l)
+	t.links.Store(&links)
+	t.keepers.Go(l.keep)
+}
+
+// Known returns how many places are known.
+func (t *Transport) Known() int { return len(*t.links.Load()) }
 
 // Recycle takes a message back for further use.
 func (t *Transport) Recycle(m *protocol.Message) {
@@ -178,7 +211,9 @@ func (t *Transport) takeMessage() *protocol.Message {
 // ends, peers that answer are given the time to take what is queued for them;
 // the handler's Receive is still called meanwhile.
 func (t *Transport) Close(ctx context.Context) {
+	t.growing.Lock()
 	t.stop()
+	t.growing.Unlock()
 	_ = t.config.Listener.Close() // an error means that it was closed already
 	hurry := context.AfterFunc(ctx, t.cancel)
 	defer hurry()

@@ -141,7 +141,7 @@ func TestSilentPeerGoesDownButNotTooSoon(t *testing.T) {
 			if history := w.nodes[0].history(); history != "[1 down]" {
 				w.Fatalf("after 3 s: %s", history)
 			}
-			seat := &w.nodes[1].seats[0]
+			seat := &w.nodes[1].link(0).seat
 			seat.mu.Lock()
 			defer seat.mu.Unlock()
 			if seat.used != nil || seat.trial != nil {
@@ -255,7 +255,7 @@ func TestForgivenTimeIsNoSilence(t *testing.T) {
 		w.startAll(nil)
 		w.network.Pause(w.address(1))
 		w.rest(400 * time.Millisecond)
-		out := w.nodes[0].Transport.links[1].current.Load()
+		out := w.nodes[0].Transport.link(1).current.Load()
 		before := out.silence()
 		out.forgive(300 * time.Millisecond)
 		if silence := out.silence(); before < 400*time.Millisecond || silence != before-300*time.Millisecond {

@@ -18,6 +18,8 @@ const (
 	KindWelcome                 // a Welcome, the first frame of who was dialed
 	KindAsk                     // an Ask for a part of a snapshot
 	KindPart                    // a Part of a snapshot, the answer
+	KindJoin                    // a Join: who asks to be taken in
+	KindSeat                    // a Seat, the answer
 )
 
 const (
@@ -52,7 +54,7 @@ func CutFrame(p []byte, bytesMax int) (kind Kind, body, rest []byte, err error) 
 		return 0, nil, p, nil
 	}
 	kind = Kind(p[lengthBytes])
-	if kind < KindMessage || kind > KindPart {
+	if kind < KindMessage || kind > KindSeat {
 		return 0, nil, nil, malformed("frame: unknown kind %d", kind)
 	}
 	return kind, p[FrameHeaderBytes:n:n], p[n:], nil

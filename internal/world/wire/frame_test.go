@@ -65,7 +65,7 @@ func TestImpossibleFramesAreRefused(t *testing.T) {
 		"four GiB":           {0xff, 0xff, 0xff, 0xff},
 		"a line of HTTP":     []byte("GET / HTTP/1.1\r\n"),
 		"kind 0":             {1, 0, 0, 0, 0},
-		"a kind of no frame": {1, 0, 0, 0, byte(KindPart) + 1},
+		"a kind of no frame": {1, 0, 0, 0, byte(KindSeat) + 1},
 	} {
 		if _, _, _, err := CutFrame(p, bytesMax); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: error is %v", name, err)

@@ -34,6 +34,7 @@ const (
 	ForMessages Purpose = iota // for the messages of who dials
 	ForOffer                   // it is offered, for those of who is meant
 	ForReading                 // for asks about the settled log, which are answered on it
+	ForJoining                 // for who has no place yet, and asks to be taken in
 )
 
 // Hello is what a member says first to a peer that it dials.
@@ -171,8 +172,8 @@ func (r *reader) left(what string) time.Duration {
 
 func (r *reader) purpose(what string) Purpose {
 	b := Purpose(r.byte(what))
-	if b > ForReading {
-		r.fail("%s is %d, allowed are 0 to %d", what, b, ForReading)
+	if b > ForJoining {
+		r.fail("%s is %d, allowed are 0 to %d", what, b, ForJoining)
 	}
 	return b
 }

@@ -1,0 +1,72 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/world/transport"
+	"chatterbox/internal/world/wire"
+)
+
+// Seat is the place that somebody has who has joined: Self, Members and View are
+// what a [Config] needs, and Identity is its own.
+type Seat struct {
+	Identity member.Identity
+	Self     member.ID
+	Members  member.List
+	View     *member.View
+}
+
+// Join asks a member, at its address, to have one taken in that has no place yet. Of
+// the configuration counts how connections are made, and what must be the same at all
+// members. An error with [transport.ErrJoin] in its chain does not pass by itself.
+func Join(ctx context.Context, cfg Config, contact, own member.Member) (*Seat, error) {
+	cfg = cfg.withDefaults()
+	n := &Node{cfg: cfg}
+	n.cfg.Members, n.cfg.Self = member.List{own}, 0
+	identity := member.NewIdentity(time.Now().UnixMilli(), cfg.Random())
+	seat, err := transport.Join(ctx, n.transportConfig(nil), contact, wire.Join{Identity: identity, Name: own.Name, Address: own.Address()})
+	if err != nil {
+		return nil, err
+	}
+	place, _ := seat.View.TenantAt(identity) // it was judged
+	return &Seat{Identity: identity, Self: place, Members: seat.Founders, View: seat.View}, nil
+}
+
+// takeIn has somebody taken in who asks for it, and returns the answer.
+func (n *Node) takeIn(ctx context.Context, join wire.Join) *wire.Seat {
+	view, _ := n.views.now()
+	switch {
+	case view == nil:
+		return &wire.Seat{Refusal: "the members have not met yet"}
+	case n.isOfTheList(view, join.Name):
+		return &wire.Seat{Refusal: fmt.Sprintf("the name %q is that of a member of the list: choose another one", join.Name), Final: true}
+	}
+	change := member.Change{Kind: member.Admit, Identity: join.Identity, Name: join.Name, Address: join.Address}
+	if err := change.Check(view); err != nil && !change.Done(view) {
+		return &wire.Seat{Refusal: err.Error(), Final: true}
+	}
+	view, err := n.Change(ctx, change)
+	switch {
+	case errors.Is(err, ErrRefused):
+		return &wire.Seat{Refusal: err.Error()}
+	case err != nil:
+		return &wire.Seat{Refusal: "the members have not decided on it yet"}
+	}
+	n.cfg.Log.Info("somebody has joined", "member", join.Name, "address", join.Address, "view", view.Number)
+	return &wire.Seat{Founders: n.cfg.Members, View: view}
+}
+
+// isOfTheList reports whether a name is what a member of the list is called, who has
+// another one in views: its address.
+func (n *Node) isOfTheList(view *member.View, name string) bool {
+	for place, called := range n.cfg.Members.Called() {
+		if called == name && view.Places[place].Name != name {
+			return true
+		}
+	}
+	return false
+}
