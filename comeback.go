@@ -40,7 +40,7 @@ func (n *Node) askBack(ctx context.Context) {
 			return
 		case err.Error() != last: // one line for each reason
 			last = err.Error()
-			n.log.Warn("this member was evicted, and cannot come back yet", "reason", last)
+			n.log.Warn("this member does not belong to the cluster yet, and asks again", "reason", last)
 		}
 		select {
 		case <-time.After(returnEvery):

@@ -43,8 +43,8 @@ type Retain struct {
 	Hold bool
 }
 
-// Config configures a node. Name, Members, and one of Dir and Volatile are
-// required; the zero value of every other field is its default.
+// Config configures a node. Name, one of Members and Join, and one of Dir and Volatile
+// are required; the zero value of every other field is its default.
 type Config struct {
 	// Name is this member's name.
 	Name string
@@ -52,6 +52,17 @@ type Config struct {
 	// as long as there is the cluster: who has left or moved stays in it as it was,
 	// for the folder knows, see [Node.Change].
 	Members []Member
+	// Join is the address of any member of a running cluster, in place of Members:
+	// this member is none of its founders, and joins it. [Open] asks that member
+	// until this one has a place, or cannot get one; then this one gets what the
+	// others hold, and once it has asked with [Change].Return, which is granted when
+	// it holds about as much as they do, it is a member and writes. Name and Address
+	// must be new. A folder knows its place: started with it again a member needs
+	// neither Join nor Members.
+	Join string
+	// Address is where peers dial a member that joins: "host:port". Those of the list
+	// have it there.
+	Address string
 	// Listen is where this member accepts connections. Default: its address in
 	// Members.
 	Listen string
@@ -160,8 +171,8 @@ func (c *Config) validate() (member.List, member.ID, error) {
 		wrong = append(wrong, err)
 	}
 	self, known := list.Named(c.Name)
-	check(len(c.Members) > 0, "Members are missing")
-	check(known && list[self].Name == c.Name, "Name is %q, which is not in Members", c.Name)
+	c.validateJoin(check)
+	check(len(c.Members) == 0 || known && list[self].Name == c.Name, "Name is %q, which is not in Members", c.Name)
 	check(c.Dir != "" || c.Volatile, "Dir is missing: name a folder, or set Volatile to keep nothing")
 	check(c.Dir == "" || !c.Volatile, "Dir and Volatile exclude each other")
 	check(c.MaxMemory >= memoryMin, "MaxMemory is %d, it must be at least %d", c.MaxMemory, memoryMin)
@@ -171,6 +182,21 @@ func (c *Config) validate() (member.List, member.ID, error) {
 	check(c.Retain.Bytes >= 0, "Retain.Bytes is %d, it must not be negative", c.Retain.Bytes)
 	check(c.Retain.Age >= 0, "Retain.Age is %v, it must not be negative", c.Retain.Age)
 	return list, self, errors.Join(wrong...)
+}
+
+// validateJoin checks what says who this is, besides the list.
+func (c *Config) validateJoin(check func(ok bool, format string, args ...any)) {
+	check(len(c.Members) > 0 || c.Join != "" || c.Dir != "", "Members are missing: name the founders, or a member to Join by")
+	check(len(c.Members) == 0 || c.Join == "", "Members and Join exclude each other: who joins is none of the founders")
+	check(len(c.Members) > 0 || validName(c.Name), "Name is %q: a name has 1 to %d letters, digits, '.', '_' or '-'", c.Name, nameBytesMax)
+	if c.Join == "" {
+		check(c.Address == "" || len(c.Members) == 0, "Address is for who joins: that of a founder is in Members")
+		return
+	}
+	_, _, err := splitAddress(c.Join)
+	check(err == nil, "Join: %v", err)
+	_, _, err = splitAddress(c.Address)
+	check(err == nil, "Address, where peers dial this member: %v", err)
 }
 
 func listOf(members []Member) (member.List, error) {
@@ -222,10 +248,13 @@ func validName(name string) bool {
 }
 
 // inner returns what the node within is started with.
-func (c *Config) inner(list member.List, self member.ID) node.Config {
+func (c *Config) inner(n *Node, self member.ID, seat *node.Seat) node.Config {
 	inner := node.Config{
-		Members: list, Self: self, Cluster: c.Cluster, Listen: c.Listen, TLS: c.TLS, Insecure: c.Insecure,
+		Members: n.list(), Self: self, Cluster: c.Cluster, Listen: c.Listen, TLS: c.TLS, Insecure: c.Insecure,
 		DataDir: c.Dir, MeetFirst: true, Changes: true, EvictAfter: c.EvictAfter, MemoryBytesMax: int(c.MaxMemory - c.MaxMemory/4), DiskBytesMax: c.MaxDisk, Log: c.Log,
+	}
+	if seat != nil {
+		inner.Members, inner.View, inner.Identity = seat.Members, seat.View, seat.Identity
 	}
 	if !c.Volatile {
 		inner.Retain = &journal.Retain{Bytes: c.Retain.Bytes, Age: c.Retain.Age, Hold: c.Retain.Hold}
@@ -233,7 +262,7 @@ func (c *Config) inner(list member.List, self member.ID) node.Config {
 	if prepare := c.Prepare; prepare != nil {
 		inner.Prepare = func(b *protocol.Batch) any {
 			return prepare(Batch{
-				ID: ID{Origin: list[b.Origin].Name, Life: onlyLife, Seq: b.Seq}, Lamport: uint64(b.Time),
+				ID: ID{Origin: n.called(b.Origin), Life: onlyLife, Seq: b.Seq}, Lamport: uint64(b.Time),
 				view: &view{payloads: wire.Payloads(b)},
 			})
 		}

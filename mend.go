@@ -72,7 +72,7 @@ func (m *mender) mend(after uint64) error {
 		m.n.log.Error("a damaged batch cannot be put back, and readers end there: look at the disk", "place", place.String(), "error", err)
 		return err
 	}
-	m.n.log.Warn("a damaged batch was put back: look at the disk", "place", place.String(), "from", m.n.list[from].Name)
+	m.n.log.Warn("a damaged batch was put back: look at the disk", "place", place.String(), "from", m.n.called(from))
 	m.note(Position(after+1), nil)
 	return nil
 }
@@ -110,7 +110,7 @@ func (n *Node) lend(_ member.ID, ask wire.Ask) wire.Part {
 	first, batch := ask.At, []byte(nil)
 	if ask.Stream == 0 {
 		first, batch = n.kept(ask.At)
-	} else if int(ask.Stream) <= len(n.list) {
+	} else if int(ask.Stream) <= len(n.list()) {
 		batch = n.keptOf(member.ID(ask.Stream-1), ask.At)
 	}
 	if batch == nil {

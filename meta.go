@@ -29,6 +29,15 @@ func (n *Node) SetMeta(meta []byte) error {
 	return nil
 }
 
+// grow makes room for so many members.
+func (m *meta) grow(members int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.heard) < members {
+		m.heard = append(m.heard, "")
+	}
+}
+
 func (m *meta) tell() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chatterbox/internal/core/member"
@@ -18,7 +19,7 @@ import (
 // Node is a running member.
 type Node struct {
 	name     string
-	list     member.List
+	members  atomic.Pointer[member.List] // by place; what it points to does not change
 	self     member.ID
 	volatile bool
 	log      *slog.Logger
@@ -55,11 +56,19 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("chatterbox: open: %w", err)
 	}
+	seat, err := cfg.seat(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if seat != nil {
+		list, self = membersOf(seat.Members, seat.View), seat.Self
+	}
 	n := &Node{
-		name: cfg.Name, list: list, self: self, volatile: cfg.Volatile, log: cfg.Log, evictAfter: cfg.EvictAfter,
+		name: cfg.Name, self: self, volatile: cfg.Volatile, log: cfg.Log, evictAfter: cfg.EvictAfter,
 		closed: make(chan struct{}), done: make(chan struct{}), fetch: fetch{turn: newTurn()},
 	}
-	inner := cfg.inner(list, self)
+	n.members.Store(&list)
+	inner := cfg.inner(n, self, seat)
 	if prepare := inner.Prepare; prepare != nil {
 		inner.Prepare = func(b *protocol.Batch) any { return n.prepare(prepare, b) }
 	}
@@ -83,13 +92,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	inner.Sampled = n.watch.sample
 	inner.Meta, inner.OnMeta = n.meta.tell, n.meta.hear
 	inner.OnAsk, inner.OnPart, inner.OnRead, inner.MendWithin = n.serve, n.fetch.hear, n.lend, mendAtStartWithin
-	n.meta.heard = make([]string, len(list))
+	n.meta.grow(len(list))
 	node.Alteration(ctx)(&inner)
 	n.spoil = inner.Spoil
 	if n.snapshots, err = openSnapshots(&inner); err != nil {
 		return nil, err
 	}
-	n.watch.begin(len(list))
+	n.watch.grow(len(list))
 	// The node lives on when ctx ends.
 	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	bound := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })
@@ -109,6 +118,16 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 // installed takes up who belongs to the cluster.
 func (n *Node) installed(v *member.View) {
 	n.history.Follow(v)
+	list := n.list()
+	if len(v.Places) <= len(list) {
+		return
+	}
+	for place := len(list); place < len(v.Places); place++ {
+		list = append(list[:place:place], memberAt(v, place))
+	}
+	n.meta.grow(len(list))
+	n.watch.grow(len(list))
+	n.members.Store(&list)
 }
 
 // deliver takes what has settled.
@@ -242,7 +261,7 @@ func (n *Node) farewell(ctx context.Context) uint64 {
 // alone returns how many accepted entries no peer is known to hold.
 func (n *Node) alone() uint64 {
 	accepted := n.inner.OwnEntries()
-	if view, _ := n.inner.View(); accepted == 0 || len(n.list) == 1 || view != nil && view.Size() == 1 {
+	if view, _ := n.inner.View(); accepted == 0 || len(n.list()) == 1 || view != nil && view.Size() == 1 {
 		return 0
 	}
 	status, err := n.inner.Status(context.Background())

@@ -282,7 +282,7 @@ func (n *Node) prepare(prepare func(*protocol.Batch) any, b *protocol.Batch) any
 
 // idOf names an entry of a batch.
 func (n *Node) idOf(b *history.Batch, entry int) ID {
-	return ID{Origin: n.list[b.Origin].Name, Life: onlyLife, Seq: b.Seq + uint64(entry)}
+	return ID{Origin: n.called(b.Origin), Life: onlyLife, Seq: b.Seq + uint64(entry)}
 }
 
 // onlyLife is the life in which all members write: one that begins without its data
@@ -291,9 +291,10 @@ const onlyLife = 1
 
 // originOf returns whose entry an ID names.
 func (n *Node) originOf(id ID) (member.ID, error) {
-	origin, known := n.list.Named(id.Origin)
+	list := n.list()
+	origin, known := list.Named(id.Origin)
 	switch {
-	case !known || n.list[origin].Name != id.Origin:
+	case !known || list[origin].Name != id.Origin:
 		return 0, fmt.Errorf("chatterbox: position of %q: no member is called %q", id, id.Origin)
 	case id.Seq == 0 || id.Life == 0:
 		return 0, fmt.Errorf("chatterbox: position of entry %d of life %d of %s: both count from 1", id.Seq, id.Life, id.Origin)

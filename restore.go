@@ -81,7 +81,7 @@ func (n *Node) fetchSnapshot(ctx context.Context) (state []byte, at uint64, err 
 	n.fetch.listen(make(chan answer, 1))
 	defer n.fetch.listen(nil)
 	defer n.tellIfLate(func() string { return "restore: there is no snapshot here, and of peers " + n.silent() }).Stop()
-	none := make([]bool, len(n.list))
+	none := make([]bool, len(n.list()))
 	none[n.self] = true
 	view, _ := n.inner.View()
 	for id := range none {
@@ -216,7 +216,7 @@ func (f *fetch) hear(from member.ID, part wire.Part) {
 func (n *Node) serve(from member.ID, ask wire.Ask) (wire.Part, bool) {
 	part, err := n.snapshots.part(ask)
 	if err != nil {
-		n.log.Warn("a snapshot that a peer asked for cannot be read", "peer", n.list[from].Name, "error", err)
+		n.log.Warn("a snapshot that a peer asked for cannot be read", "peer", n.called(from), "error", err)
 	}
 	return part, err == nil
 }

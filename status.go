@@ -60,6 +60,9 @@ type MemberStatus struct {
 	Member
 	// Evicted reports whether the others have gone on without it.
 	Evicted bool
+	// Joining reports whether it has a place and does not count yet: it gets what
+	// the others hold, and then asks to be a member.
+	Joining bool
 	// Heard is when this member was last heard directly, by a clock here. Zero:
 	// never since the start.
 	Heard time.Time
@@ -102,7 +105,14 @@ type watch struct {
 	last    protocol.Status
 }
 
-func (w *watch) begin(members int) { w.heard = make([]time.Time, members) }
+// grow makes room for so many members.
+func (w *watch) grow(members int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.heard) < members {
+		w.heard = append(w.heard, time.Time{})
+	}
+}
 
 // sample notes who is heard.
 func (w *watch) sample(status *protocol.Status) {
@@ -110,7 +120,7 @@ func (w *watch) sample(status *protocol.Status) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	for i, heard := range status.Heard {
-		if heard {
+		if heard && i < len(w.heard) {
 			w.heard[i] = now
 		}
 	}
@@ -160,12 +170,15 @@ func (n *Node) Status() Status {
 	if s.Ready == nil && status.Wedged && waits >= holdUpMin {
 		s.Ready = errors.New("chatterbox: settling waits until the members have decided on a change of themselves")
 	}
-	for i, m := range n.list {
+	for i, m := range n.list() {
 		s.Members = append(s.Members, n.memberStatus(member.ID(i), &s, &status))
 		s.Members[i].Member = Member{Name: m.Name, Address: n.addressIn(view, member.ID(i))}
-		s.Members[i].Entries = extent.Have[i]
-		s.Members[i].Evicted = isGone(view, member.ID(i))
-		if id := member.ID(i); waits >= holdUpMin && status.Held[id].Promise < first {
+		if i < len(extent.Have) {
+			s.Members[i].Entries = extent.Have[i]
+		}
+		s.Members[i].Joining = isJoining(view, member.ID(i))
+		s.Members[i].Evicted = isGone(view, member.ID(i)) && !s.Members[i].Joining
+		if id := member.ID(i); waits >= holdUpMin && i < len(status.Held) && status.Held[id].Promise < first {
 			s.Members[i].HoldsUpSince = time.Now().Add(-waits)
 			if s.Ready == nil {
 				s.Ready = errors.New("chatterbox: settling waits for " + m.Name)
@@ -173,11 +186,13 @@ func (n *Node) Status() Status {
 		}
 	}
 	for _, peer := range n.inner.Traffic() {
-		s.Members[peer.Peer].Trouble = peer.Trouble
+		if int(peer.Peer) < len(s.Members) {
+			s.Members[peer.Peer].Trouble = peer.Trouble
+		}
 	}
 	for _, found := range status.Findings {
 		if m := &s.Members[found.Member]; m.Trouble == "" && !status.Heard[found.Member] {
-			m.Trouble = found.Text(func(id member.ID) string { return n.list[id].Name })
+			m.Trouble = found.Text(n.called)
 		}
 	}
 	return s
@@ -236,6 +251,9 @@ func (n *Node) ready(status *protocol.Status) error {
 		return errors.New("chatterbox: the members have not met: " + n.silentNow(status))
 	}
 	view, _ := n.inner.View()
+	if isJoining(view, n.self) {
+		return errors.New("chatterbox: " + n.howFar(status))
+	}
 	silent := func(id int) bool { return !isGone(view, member.ID(id)) && n.watch.silent(id) }
 	if text := n.unheard(silent); text != everybodyHeard {
 		return errors.New("chatterbox: " + text)
@@ -243,8 +261,29 @@ func (n *Node) ready(status *protocol.Status) error {
 	return nil
 }
 
+// howFar returns what a member that has joined still waits for. The caller has
+// watch.mu.
+func (n *Node) howFar(status *protocol.Status) string {
+	most, own := uint64(0), held(status)
+	for _, known := range status.Known {
+		all := uint64(0)
+		for _, mark := range known {
+			all += mark.Have
+		}
+		most = max(most, all)
+	}
+	if most > own {
+		return fmt.Sprintf("this member has joined, and gets what the others hold: it has %d of %d entries", own, most)
+	}
+	return fmt.Sprintf("this member has joined, has all %d entries that the others hold, and waits to be a member", own)
+}
+
 // writable returns why no payload is taken just now.
 func (n *Node) writable(status *protocol.Status) error {
+	view, _ := n.inner.View()
+	if isJoining(view, n.self) && !n.isClosed() {
+		return fmt.Errorf("%w: %s", ErrReadOnly, n.howFar(status))
+	}
 	if refusal := n.inner.Refuses(); refusal != nil {
 		return n.whyEnded()
 	}
@@ -268,7 +307,7 @@ func (n *Node) writable(status *protocol.Status) error {
 func (n *Node) whyDiskIsFull(status *protocol.Status) string {
 	var lacking []string
 	view, _ := n.inner.View()
-	for i, m := range n.list {
+	for i, m := range n.list() {
 		if member.ID(i) == n.self || isGone(view, member.ID(i)) || i >= len(status.Known) || n.holdsAll(status, i) {
 			continue
 		}
@@ -331,7 +370,7 @@ func (n *Node) silentNow(status *protocol.Status) string {
 // unheard names the members that are silent.
 func (n *Node) unheard(silent func(id int) bool) string {
 	var names []string
-	for i, m := range n.list {
+	for i, m := range n.list() {
 		if silent(i) {
 			names = append(names, m.Name)
 		}

@@ -50,8 +50,8 @@ type Change struct {
 
 // nameAt returns what the tenant of a place is called here.
 func (n *Node) nameAt(v *member.View, place int) string {
-	if place < len(n.list) {
-		return n.list[place].Name
+	if list := n.list(); place < len(list) {
+		return list[place].Name
 	}
 	return v.Places[place].Name
 }
@@ -73,7 +73,7 @@ func (n *Node) addressIn(v *member.View, id member.ID) string {
 	if v != nil && int(id) < len(v.Places) {
 		return v.Places[id].Address
 	}
-	return n.list[id].Address()
+	return n.list()[id].Address()
 }
 
 // viewOf puts a view into the words of this package.
@@ -93,6 +93,11 @@ func (n *Node) viewOf(v *member.View) View {
 // isGone reports whether who had a place was evicted.
 func isGone(v *member.View, id member.ID) bool {
 	return v != nil && int(id) < len(v.Places) && v.Places[id].Role == member.Gone
+}
+
+// isJoining reports whether who has a place has not counted yet since it came.
+func isJoining(v *member.View, id member.ID) bool {
+	return v != nil && int(id) < len(v.Places) && v.Places[id].IsSeated()
 }
 
 // Views yields the present view, once the members have met, and then later ones

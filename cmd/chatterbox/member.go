@@ -25,6 +25,7 @@ type memberFlags struct {
 
 	members member.List
 	self    member.ID
+	joins   string // what a member is called that is none of the list; "": it is one
 	listen  transport.ListenConfig
 	tls     *tls.Config // nil without keys
 }
@@ -41,7 +42,10 @@ func (c *memberFlags) contradictions(wrong *cli.Mistakes) {
 	} else if c.findListen(member.Member{Host: host, Port: int(c.Port.Value)}, wrong); c.openly() {
 		wrong.Addf("%s: %v: %s", c.listenFlag(), transport.ErrOpen, openAdvice)
 	}
-	if c.Peers.Mistake() == "" {
+	switch {
+	case c.joins != "":
+		c.loadKeys(c.joins, wrong)
+	case c.Peers.Mistake() == "":
 		c.findSelf(host, wrong)
 	}
 }
@@ -61,10 +65,16 @@ func (c *memberFlags) findSelf(host string, wrong *cli.Mistakes) {
 		wrong.Addf("--host %s --port %d: %v", host, c.Port.Value, err)
 		return
 	}
+	c.loadKeys(list[c.self].Name, wrong)
+}
+
+// loadKeys reads the keys of this member, if there are any.
+func (c *memberFlags) loadKeys(name string, wrong *cli.Mistakes) {
 	if c.Keys.Value == "" {
 		return
 	}
-	if c.tls, err = keys.Load(c.Keys.Value, list[c.self].Name); err != nil {
+	var err error
+	if c.tls, err = keys.Load(c.Keys.Value, name); err != nil {
 		wrong.Addf("--keys %q: %v", c.Keys.Value, err)
 	}
 }

@@ -99,7 +99,7 @@ func (c *serveCommand) page(console *cli.Console, door *serve.Door) (show func(c
 	if c.Dashboard.Value == "" {
 		return func(context.Context, *chatterbox.Node) {}, func() {}, nil
 	}
-	config := dashboard.Config{Address: c.Dashboard.Value, Mode: dashboard.Served, Title: namesOf(c.members)[c.self], Guard: door.Listen}
+	config := dashboard.Config{Address: c.Dashboard.Value, Mode: dashboard.Served, Title: c.called(), Guard: door.Listen}
 	for _, m := range c.founders() {
 		config.Header.Members = append(config.Header.Members, m.Name)
 	}
@@ -112,10 +112,15 @@ func (c *serveCommand) page(console *cli.Console, door *serve.Door) (show func(c
 	}
 	var looking sync.WaitGroup
 	show = func(ctx context.Context, n *chatterbox.Node) {
-		status := n.Status()
-		var view *outlook.Outlook
-		view = outlook.New(&status, time.Now(), func(step *film.Step) { page.Show(step, view) })
-		looking.Go(func() { view.Watch(ctx, n, func() bool { return page.Watchers() > 0 }) })
+		looking.Go(func() {
+			for more := true; more; {
+				status := n.Status()
+				var view *outlook.Outlook
+				view = outlook.New(&status, time.Now(), func(step *film.Step) { page.Show(step, view) })
+				page.Renew(view.Names())
+				more = view.Watch(ctx, n, func() bool { return page.Watchers() > 0 })
+			}
+		})
 	}
 	return show, func() { looking.Wait(); _ = page.Close() }, nil
 }

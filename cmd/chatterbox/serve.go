@@ -33,6 +33,8 @@ type serveCommand struct {
 	RetainFor   cli.Seconds        `default:"0" help:"How long settled entries can be read again; 0 is no limit. A bare number is seconds."`
 	Memory      cli.Whole          `name:"memory-max" default:"192" min:"8" max:"65536" help:"MiB of entries in memory. What peers lack beyond it is on disk; without a folder writing waits then."`
 	Disk        cli.Whole          `name:"disk-max" default:"0" max:"1073741824" help:"MiB that the folder may have, at least 16; then writing waits. 0 is no limit but the disk's."`
+	Join        cli.Text           `placeholder:"ADDR" help:"Join a running cluster, in place of a member list: ask the member at this host:port, where members dial it. This one is called by --name, and members dial it at --host and --port. A restart with the folder needs neither --join nor a list."`
+	Name        cli.Text           `placeholder:"NAME" help:"What a member is called that joins; with keys its certificate is for that name."`
 	EvictAfter  cli.SecondsOrNever `default:"10s" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does, and take it back once it is reached again. never: members go and come back by command alone. The same at all members."`
 	cli.LogFlags
 
@@ -50,12 +52,14 @@ Examples, with peers.json being ["127.0.0.1:3000", "127.0.0.1:3001", "127.0.0.1:
     chatterbox serve -p 3000 --data-dir a --http 127.0.0.1:8000
     chatterbox serve -p 3000 --data-dir a --http 127.0.0.1:8000 --dashboard 127.0.0.1:7070
     chatterbox serve -h 10.0.0.1 -p 3000 --keys keys --data-dir a --http 127.0.0.1:8000
+    chatterbox serve --join 127.0.0.1:3000 --name d -p 3003 --data-dir d --http 127.0.0.1:8003
     curl --data-binary hello http://127.0.0.1:8000/v1/entries
     curl 'http://127.0.0.1:8000/v1/entries?from=1&follow=true'`
 }
 
 // Contradictions reads the files too.
 func (c *serveCommand) Contradictions(wrong *cli.Mistakes) {
+	c.findJoining(wrong)
 	c.memberFlags.contradictions(wrong)
 	switch {
 	case c.DataDir.Value == "" && !c.Volatile:
@@ -104,10 +108,15 @@ func (c *serveCommand) Run(console *cli.Console) error {
 	defer endShow()
 	alter := func(inner *node.Config) {
 		inner.Listener = peers
-		inner.Members = c.innerMembers()
+		if c.joins == "" {
+			inner.Members = c.innerMembers()
+		}
+	}
+	if c.Join.Value != "" {
+		console.Notef("joins by %s", c.Join.Value)
 	}
 	n, err := chatterbox.Open(node.Alter(ctx, alter), chatterbox.Config{
-		Name: namesOf(c.members)[c.self], Members: c.founders(), Dir: c.DataDir.Value, Volatile: c.Volatile,
+		Name: c.called(), Members: c.founders(), Join: c.Join.Value, Address: c.joinsAt(), Dir: c.DataDir.Value, Volatile: c.Volatile,
 		TLS: c.tls, Insecure: c.Insecure,
 		Retain:    chatterbox.Retain{Bytes: int64(c.RetainBytes.Value), Age: c.RetainFor.Duration},
 		MaxMemory: int64(c.Memory.Value) << 20, MaxDisk: int64(c.Disk.Value) << 20, EvictAfter: c.evictAfter(), Log: log,
@@ -224,21 +233,5 @@ func (c *serveCommand) innerMembers() member.List {
 	return members
 }
 
-// letters is how many members are called by letters.
-const letters = 26
-
 // namesOf returns what the members of a list are called in a cluster that stays.
-func namesOf(list member.List) []string {
-	names := make([]string, len(list))
-	for place, m := range list {
-		switch {
-		case m.Name != "" && !strings.ContainsAny(m.Name, ":[]"): // not the address in place of one
-			names[place] = m.Name
-		case place < letters:
-			names[place] = string(rune('a' + place))
-		default:
-			names[place] = fmt.Sprintf("m%d", place+1)
-		}
-	}
-	return names
-}
+func namesOf(list member.List) []string { return list.Called() }

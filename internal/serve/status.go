@@ -107,8 +107,11 @@ func whatEnds(status *chatterbox.Status, m *chatterbox.MemberStatus, now time.Ti
 
 func memberOf(m *chatterbox.MemberStatus, place int, settled chatterbox.Position, now time.Time) Member {
 	out := Member{Name: m.Name, Address: m.Address, Place: place, Role: "member", Settled: m.Settled, Entries: m.Entries, Trouble: m.Trouble}
-	if m.Evicted {
+	switch {
+	case m.Evicted:
 		out.Role = evicted
+	case m.Joining:
+		out.Role = "learner"
 	}
 	if !m.Heard.IsZero() {
 		ago := max(now.Sub(m.Heard), 0).Seconds()

@@ -1,0 +1,168 @@
+package chatterbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/world/journal"
+	"chatterbox/internal/world/node"
+	"chatterbox/internal/world/transport"
+)
+
+// foundersFile is where the folder of a member that has joined keeps the list with
+// which the cluster began.
+const foundersFile = "founders.json"
+
+// joinEvery is how often a member is asked to take one in, while that may still come.
+const joinEvery = time.Second
+
+// seat returns the place of a member that has joined, as its folder knows it, or as
+// the cluster gives it one now; nil for one of the list.
+func (c *Config) seat(ctx context.Context) (*node.Seat, error) {
+	known, err := c.seatOfFolder()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("chatterbox: %w", err)
+	case known != nil || len(c.Members) > 0:
+		return known, nil
+	case c.Join == "":
+		return nil, fmt.Errorf("chatterbox: Members are missing, and the folder %s is not that of a member that has joined", c.Dir)
+	}
+	seat, err := c.join(ctx)
+	if err == nil && c.Dir != "" {
+		err = keepFounders(c.Dir, seat.Members)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("chatterbox: join by %s: %w", c.Join, err)
+	}
+	return seat, nil
+}
+
+// seatOfFolder returns the place that is in the folder; nil if there is none, or one
+// of the list.
+func (c *Config) seatOfFolder() (*node.Seat, error) {
+	if c.Dir == "" || c.Join == "" && len(c.Members) > 0 {
+		return nil, nil
+	}
+	files, err := journal.ReadOnly(c.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	owner, err := journal.OwnerOf(files)
+	switch {
+	case err != nil:
+		return nil, err
+	case owner == nil:
+		return nil, nil
+	case int(owner.Self) < owner.Members:
+		return nil, fmt.Errorf("the folder %s is that of a member of the list, which has no need to join: give it the list of Members", c.Dir)
+	case owner.View == nil || int(owner.Self) >= len(owner.View.Places):
+		return nil, fmt.Errorf("the folder %s does not say who its member is: give this one an empty folder", c.Dir)
+	case owner.View.Places[owner.Self].Name != c.Name:
+		return nil, fmt.Errorf("the folder %s is that of %s: this is %s", c.Dir, owner.View.Places[owner.Self].Name, c.Name)
+	}
+	list, err := member.ReadList(filepath.Join(c.Dir, foundersFile))
+	if err != nil {
+		return nil, err
+	}
+	return &node.Seat{Identity: owner.Identity, Self: owner.Self, Members: list, View: owner.View}, nil
+}
+
+// join asks the member that is named until this one has a place, or cannot get one.
+func (c *Config) join(ctx context.Context) (*node.Seat, error) {
+	host, port, err := splitAddress(c.Join)
+	if err != nil {
+		return nil, err
+	}
+	ownHost, ownPort, err := splitAddress(c.Address)
+	if err != nil {
+		return nil, err
+	}
+	cfg := node.Config{Cluster: c.Cluster, TLS: c.TLS, Insecure: c.Insecure, Changes: true, Log: c.Log}
+	node.Alteration(ctx)(&cfg)
+	contact, own := member.Member{Name: c.Join, Host: host, Port: port}, member.Member{Name: c.Name, Host: ownHost, Port: ownPort}
+	for last := ""; ; {
+		seat, err := node.Join(ctx, cfg, contact, own)
+		if err == nil || ctx.Err() != nil || errors.Is(err, transport.ErrJoin) {
+			return seat, err
+		}
+		if err.Error() != last { // one line for each reason
+			last = err.Error()
+			c.Log.Warn("waits to be taken in", "by", c.Join, "reason", last)
+		}
+		timer := time.NewTimer(joinEvery)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("%w; at last: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// keepFounders keeps the list with which the cluster began, before anything else is in
+// the folder.
+func keepFounders(dir string, list member.List) error {
+	text, err := json.MarshalIndent(list, "", "  ")
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, foundersFile)
+	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(text, '\n'))
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// membersOf returns the members by place as users call them, those of the list first.
+func membersOf(founders member.List, v *member.View) member.List {
+	list := slices.Clone(founders)
+	for place, name := range founders.Called() {
+		list[place].Name = name
+	}
+	if v == nil {
+		return list
+	}
+	for place := len(list); place < len(v.Places); place++ {
+		list = append(list, memberAt(v, place))
+	}
+	return list
+}
+
+// memberAt returns who has a place in a view.
+func memberAt(v *member.View, place int) member.Member {
+	m := member.Member{Name: v.Places[place].Name}
+	if host, port, err := splitAddress(v.Places[place].Address); err == nil {
+		m.Host, m.Port = host, port
+	}
+	return m
+}
+
+// list returns all members that are known by their places.
+func (n *Node) list() member.List { return *n.members.Load() }
+
+// called returns what a member is called.
+func (n *Node) called(place member.ID) string {
+	if list := n.list(); int(place) < len(list) {
+		return list[place].Name
+	}
+	return fmt.Sprint("number ", int(place)+1) // of whom no view told yet
+}

@@ -1,0 +1,165 @@
+package chatterbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatterbox"
+)
+
+// loopback returns so many members, called by letters, at free addresses here.
+func loopback(t *testing.T, names ...string) []chatterbox.Member {
+	t.Helper()
+	var members []chatterbox.Member
+	var held []net.Listener
+	for _, name := range names {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, listener)
+		members = append(members, chatterbox.Member{Name: name, Address: listener.Addr().String()})
+	}
+	for _, listener := range held {
+		_ = listener.Close()
+	}
+	return members
+}
+
+// opened opens a node for as long as the test lasts.
+func opened(t *testing.T, cfg chatterbox.Config) *chatterbox.Node {
+	t.Helper()
+	n, err := chatterbox.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, n) })
+	return n
+}
+
+func closed(t *testing.T, n *chatterbox.Node) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := n.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// becomesMember has a member that has joined be one that writes.
+func becomesMember(t *testing.T, n *chatterbox.Node, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_, err := n.Change(ctx, chatterbox.Change{Return: name})
+		switch {
+		case err == nil:
+			return
+		case !errors.Is(err, chatterbox.ErrRefused): // else nobody is heard yet
+			t.Fatal(err)
+		}
+		<-again.C
+	}
+}
+
+// TestMembersJoinARunningCluster grows a cluster of one to three, over real sockets, and
+// starts who joined again with nothing but its folder.
+func TestMembersJoinARunningCluster(t *testing.T) {
+	all := loopback(t, "a", "b", "c")
+	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
+	nodes := []*chatterbox.Node{opened(t, chatterbox.Config{Name: "a", Members: all[:1], Dir: dirs[0]})}
+	for i := range 20 {
+		broadcast(t, nodes[0], fmt.Sprint("before ", i))
+	}
+	for i := 1; i < 3; i++ {
+		cfg := chatterbox.Config{Name: all[i].Name, Join: all[i-1].Address, Address: all[i].Address, Dir: dirs[i]}
+		n := opened(t, cfg)
+		if err := n.Status().Writable; err != nil && !strings.Contains(err.Error(), "joined") {
+			t.Errorf("%s does not write: %v", cfg.Name, err)
+		}
+		becomesMember(t, n, cfg.Name)
+		nodes = append(nodes, n)
+		for _, n := range nodes {
+			broadcast(t, n, "with "+cfg.Name+" by "+n.Status().Name)
+		}
+	}
+	closed(t, nodes[2])
+	nodes[2] = opened(t, chatterbox.Config{Name: "c", Dir: dirs[2]})
+	last := broadcast(t, nodes[2], "again")
+	at, err := nodes[0].Position(t.Context(), last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := texts(t, nodes[0], at)
+	if len(want) != 20+2+3+1 {
+		t.Errorf("%d entries have settled", len(want))
+	}
+	for _, n := range nodes[1:] {
+		if _, err := n.Position(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+		got := texts(t, n, at) // what all had forgotten by then, a snapshot stands for
+		if n := len(want) - len(got); n < 0 || len(got) < 4 || !slices.Equal(got, want[n:]) {
+			t.Errorf("read %q, a reads %q", got, want)
+		}
+	}
+	status := nodes[1].Status()
+	if status.View.Quorum != 2 || len(status.View.Members) != 3 || len(status.Members) != 3 || status.Members[2].Joining || status.Members[2].Entries != 2 {
+		t.Errorf("b shows %+v", status)
+	}
+}
+
+// texts returns what a node reads up to a position.
+func texts(t *testing.T, n *chatterbox.Node, to chatterbox.Position) (all []string) {
+	t.Helper()
+	for e, err := range n.Entries(t.Context(), n.Status().Oldest-1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, string(e.Payload)); e.Position >= to {
+			break
+		}
+	}
+	return all
+}
+
+// TestWhoCannotJoinIsToldWhy, once and for all.
+func TestWhoCannotJoinIsToldWhy(t *testing.T) {
+	all := loopback(t, "a", "b")
+	a := opened(t, chatterbox.Config{Name: "a", Members: all[:1], Volatile: true, Cluster: "one"})
+	broadcast(t, a, "there")
+	for want, change := range map[string]func(*chatterbox.Config){
+		"which is a member":             func(cfg *chatterbox.Config) { cfg.Name = "a" },
+		"is that of a too":              func(cfg *chatterbox.Config) { cfg.Address = all[0].Address },
+		"this is cluster":               func(cfg *chatterbox.Config) { cfg.Cluster = "two" },
+		"where peers dial this member:": func(cfg *chatterbox.Config) { cfg.Address = "" },
+		"exclude each other":            func(cfg *chatterbox.Config) { cfg.Members = all },
+	} {
+		cfg := chatterbox.Config{Name: "b", Join: all[0].Address, Address: all[1].Address, Volatile: true, Cluster: "one"}
+		change(&cfg)
+		if _, err := chatterbox.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %q", err, want)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("waited long enough"))
+	cfg := chatterbox.Config{Name: "b", Join: "127.0.0.1:1", Address: all[1].Address, Volatile: true}
+	if _, err := chatterbox.Open(ctx, cfg); err == nil || !strings.Contains(err.Error(), "waited long enough") {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := chatterbox.Open(t.Context(), chatterbox.Config{Name: "b", Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not that of a member that has joined") {
+		t.Errorf("error is %v", err)
+	}
+	if got := a.Status().View.Number; got != 1 {
+		t.Errorf("view %d counts, although nobody joined", got)
+	}
+}
