@@ -262,7 +262,7 @@ func (c *Config) inner(n *Node, self member.ID, seat *node.Seat) node.Config {
 	if prepare := c.Prepare; prepare != nil {
 		inner.Prepare = func(b *protocol.Batch) any {
 			return prepare(Batch{
-				ID: ID{Origin: n.called(b.Origin), Life: onlyLife, Seq: b.Seq}, Lamport: uint64(b.Time),
+				ID: n.idOf(b, 0), Lamport: uint64(b.Time),
 				view: &view{payloads: wire.Payloads(b)},
 			})
 		}

@@ -67,7 +67,7 @@ func TestAnIDThatNoEntryCanHaveIsNotWaitedFor(t *testing.T) {
 		c.CrashLosingData("c")
 		c.Restart("c")
 		for why, id := range map[string]chatterbox.ID{
-			"first life only":        {Origin: "c", Life: 2, Seq: 1},
+			"has had lives up to 1":  {Origin: "c", Life: 2, Seq: 1},
 			`no member is called ""`: {},
 			`is called "x"`:          {Origin: "x", Life: 1, Seq: 1},
 			"both count from 1":      {Origin: "c", Life: 0, Seq: 1},

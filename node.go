@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Node struct {
 	log      *slog.Logger
 
 	evictAfter time.Duration
+	replaced   atomic.Pointer[member.View] // the view, once a place of it had more than one tenant
 
 	inner     *node.Node
 	history   *history.Log
@@ -117,6 +119,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 
 // installed takes up who belongs to the cluster.
 func (n *Node) installed(v *member.View) {
+	if slices.ContainsFunc(v.Places, func(p member.Place) bool { return len(p.Former) > 0 }) {
+		n.replaced.Store(v)
+	}
 	n.history.Follow(v)
 	list := n.list()
 	if len(v.Places) <= len(list) {

@@ -34,6 +34,9 @@ func (n *Node) Position(ctx context.Context, id ID) (Position, error) {
 	var late *time.Timer
 	for {
 		position, more, err := n.history.Place(origin, id.Seq)
+		if lost := n.judgeLife(origin, id); lost != nil { // since it was asked
+			return 0, lost
+		}
 		switch {
 		case errors.Is(err, history.ErrUnknown):
 			return 0, fmt.Errorf("%w: the place of %s is not known any more", ErrCompacted, id)
@@ -252,7 +255,7 @@ func (r *reader) lend(b history.Batch, yield func(Batch, error) bool) bool {
 	}
 	skip := r.skip(&b)
 	r.view.show(wire.Payloads(&b.Batch), skip)
-	lent := Batch{ID: r.n.idOf(&b, skip), Lamport: uint64(b.Time), Prepared: b.Prepared, view: &r.view}
+	lent := Batch{ID: r.n.idOf(&b.Batch, skip), Lamport: uint64(b.Time), Prepared: b.Prepared, view: &r.view}
 	if b.First > 0 {
 		lent.First = Position(b.First) + Position(skip)
 	}
@@ -281,13 +284,24 @@ func (n *Node) prepare(prepare func(*protocol.Batch) any, b *protocol.Batch) any
 }
 
 // idOf names an entry of a batch.
-func (n *Node) idOf(b *history.Batch, entry int) ID {
-	return ID{Origin: n.called(b.Origin), Life: onlyLife, Seq: b.Seq + uint64(entry)}
+func (n *Node) idOf(b *protocol.Batch, entry int) ID {
+	id := ID{Origin: n.called(b.Origin), Life: 1, Seq: b.Seq + uint64(entry)}
+	if v := n.replaced.Load(); v != nil && int(b.Origin) < len(v.Places) {
+		id.Life = v.Places[b.Origin].LifeOf(b.Identity)
+	}
+	return id
 }
 
-// onlyLife is the life in which all members write: one that begins without its data
-// reads.
-const onlyLife = 1
+// lifeAt returns which life of a member wrote an entry, or is to write it, and how many
+// it had.
+func (n *Node) lifeAt(origin member.ID, seq uint64) (life, lives uint64) {
+	v := n.replaced.Load()
+	if v == nil || int(origin) >= len(v.Places) {
+		return 1, 1
+	}
+	p := &v.Places[origin]
+	return p.LifeAt(seq), uint64(len(p.Former)) + 1
+}
 
 // originOf returns whose entry an ID names.
 func (n *Node) originOf(id ID) (member.ID, error) {
@@ -298,10 +312,22 @@ func (n *Node) originOf(id ID) (member.ID, error) {
 		return 0, fmt.Errorf("chatterbox: position of %q: no member is called %q", id, id.Origin)
 	case id.Seq == 0 || id.Life == 0:
 		return 0, fmt.Errorf("chatterbox: position of entry %d of life %d of %s: both count from 1", id.Seq, id.Life, id.Origin)
-	case id.Life > onlyLife:
-		return 0, fmt.Errorf("chatterbox: position of %q: %s writes in its first life only, for a member that lost its data reads", id, id.Origin)
 	}
-	return origin, nil
+	return origin, n.judgeLife(origin, id)
+}
+
+// judgeLife returns why no entry has, or will ever have, an ID: the life that it names
+// did not begin yet, or did after that entry, or was over before it.
+func (n *Node) judgeLife(origin member.ID, id ID) error {
+	switch life, lives := n.lifeAt(origin, id.Seq); {
+	case id.Life > lives:
+		return fmt.Errorf("chatterbox: position of %q: %s has had lives up to %d", id, id.Origin, lives)
+	case id.Life > life:
+		return fmt.Errorf("chatterbox: position of %q: that life of %s began later", id, id.Origin)
+	case id.Life < life:
+		return fmt.Errorf("%w: %s was evicted before %s was held by others, and lost its data", ErrLost, id.Origin, id)
+	}
+	return nil
 }
 
 // entries yields what a reader reads, by the entry.
@@ -327,7 +353,7 @@ func (n *Node) entries(ctx context.Context, after Position, read func(*reader, [
 // yieldEach yields the entries of a batch whose memory is the application's.
 func (r *reader) yieldEach(b *history.Batch, yield func(Entry, error) bool) bool {
 	skip, i := r.skip(b), 0
-	e := Entry{ID: r.n.idOf(b, skip), Lamport: uint64(b.Time)}
+	e := Entry{ID: r.n.idOf(&b.Batch, skip), Lamport: uint64(b.Time)}
 	if b.First > 0 {
 		e.Position = Position(b.First) + Position(skip)
 	}

@@ -32,10 +32,17 @@ type Change struct {
 	// returns.
 	Evict string
 	// Return makes a member that was evicted one again, and is asked of that member
-	// itself, which needs the folder that it had. What it had accepted and no other
+	// itself. With the folder that it had, what it had accepted and no other
 	// member held settles then, once, in its order, under the IDs that it has, and
-	// before anything new.
+	// before anything new. Without it, it takes the place of the one that it was, as
+	// after Replace.
 	Return string
+	// Replace lets a member whose folder is lost begin anew: it is evicted if it was not
+	// yet, and the one that was started in its stead, with an empty folder and under its
+	// name, or is started soon, has its place and writes once it has caught up. It is
+	// asked of another member. What only the lost folder had is lost, see ErrLost; should
+	// it turn up again, who is started with it only reads.
+	Replace string
 	// Leave lets a member go for good; it is asked of that member itself. It takes
 	// no more entries, waits until what it accepted has settled, and once the
 	// others go on without it ends with [ErrRemoved]. This goes on when the call
@@ -147,6 +154,8 @@ func (n *Node) Change(ctx context.Context, c Change) (View, error) {
 		return View{}, fmt.Errorf("%w: it is leaving", ErrRemoved)
 	case !done && c.Return != "":
 		v, err = n.inner.Rejoin(ctx)
+	case !done && c.Replace != "":
+		v, err = n.inner.Replace(ctx, member.ID(n.placeNamed(v, c.Replace)))
 	case !done:
 		v, err = n.inner.Change(ctx, change)
 	}
@@ -167,7 +176,7 @@ func (n *Node) Orphans(ctx context.Context, name string) iter.Seq2[Entry, error]
 			return
 		}
 		place := n.placeNamed(v, name)
-		if place < 0 || v.Places[place].Role != member.Gone {
+		if place < 0 || v.Places[place].Role != member.Gone && len(v.Places[place].Former) == 0 {
 			return
 		}
 		broken := false
@@ -193,10 +202,10 @@ func (n *Node) Orphans(ctx context.Context, name string) iter.Seq2[Entry, error]
 // changeOf returns the change of a view that is meant, and reports whether it is
 // in force already.
 func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bool, err error) {
-	name := c.Evict + c.Leave + c.Move + c.Return
+	name := c.Evict + c.Leave + c.Move + c.Return + c.Replace
 	switch {
-	case name == "" || name != c.Evict && name != c.Leave && name != c.Move && name != c.Return:
-		return change, false, errors.New("name one member, to evict, to leave, to move or to return")
+	case name == "" || !slices.Contains([]string{c.Evict, c.Leave, c.Move, c.Return, c.Replace}, name):
+		return change, false, errors.New("name one member, to evict, to leave, to move, to return or to replace")
 	case (c.Move != "") != (c.Address != ""):
 		return change, false, errors.New("a member moves to an address, and for nothing else there is one")
 	case v == nil:
@@ -211,6 +220,10 @@ func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bo
 	case place < 0:
 	case c.Return != "":
 		return n.returnOf(v, place, name)
+	case c.Replace != "" && member.ID(place) == n.self:
+		return change, false, fmt.Errorf("this is %s itself: ask another member", name)
+	case c.Replace != "":
+		return change, false, nil
 	case v.Places[place].Role == member.Gone && c.Move != "":
 		return change, false, fmt.Errorf("%s does not belong to the cluster any more", name)
 	case v.Places[place].Role == member.Gone:
@@ -230,15 +243,19 @@ func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bo
 // returnOf returns the change that takes this member back, and reports whether it is
 // in force already.
 func (n *Node) returnOf(v *member.View, place int, name string) (change member.Change, done bool, err error) {
-	p := &v.Places[place]
-	change = member.Change{Kind: member.Rejoin, Identity: n.inner.Identity()}
+	p, identity := &v.Places[place], n.inner.Identity()
+	change = member.Change{Kind: member.Rejoin, Identity: identity}
 	switch {
-	case p.Role != member.Gone:
+	case p.Role != member.Gone && (member.ID(place) != n.self || p.Identity == identity):
 		return change, true, nil
 	case member.ID(place) != n.self:
 		return change, false, fmt.Errorf("%s comes back when it is asked itself; this is %s", name, n.name)
-	case p.Identity != n.inner.Identity():
-		return change, false, fmt.Errorf("%s has not the data with which it was evicted, so it only reads", name)
+	case p.HadBefore(identity):
+		return change, false, fmt.Errorf("another one has the place of %s, which it was given when this one was evicted: this one only reads, and its folder has what only it had", name)
+	case p.Role != member.Gone:
+		return change, false, fmt.Errorf("the others still wait for %s with the folder that it had: once they have evicted it, by themselves or by `chatterbox members replace %[1]s`, asked of another member, this one has its place", name)
+	case p.Identity != identity:
+		return change, false, nil // it is seated first
 	}
 	return change, false, change.Check(v)
 }

@@ -93,7 +93,10 @@ func (n *Node) Fill(ctx context.Context, size int, fill func(dst []byte) int) (I
 }
 
 // id names an entry of this member.
-func (n *Node) id(seq uint64) ID { return ID{Origin: n.name, Life: onlyLife, Seq: seq} }
+func (n *Node) id(seq uint64) ID {
+	life, _ := n.lifeAt(n.self, seq)
+	return ID{Origin: n.name, Life: life, Seq: seq}
+}
 
 // accepted waits until own entries up to one are accepted. The ID is zero if
 // that one never got into the log.

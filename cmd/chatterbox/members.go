@@ -15,7 +15,7 @@ import (
 // membersCommand shows who belongs to the cluster, and changes it.
 type membersCommand struct {
 	remote
-	Action cli.Choice  `arg:"" optional:"" oneof:"evict,leave,move,return,orphans" help:"evict: go on without a member. return: the evicted member at --http comes back. leave: the member at --http goes for good. move: a member has another address. orphans: print what is left of an evicted member's entries that will never settle."`
+	Action cli.Choice  `arg:"" optional:"" oneof:"evict,leave,move,return,replace,orphans" help:"evict: go on without a member. replace: a member whose folder is lost begins anew. return: the evicted member at --http comes back. leave: the member at --http goes for good. move: a member has another address. orphans: print what is left of an evicted member's entries that will never settle."`
 	Name   string      `arg:"" optional:"" help:"The member that it is about."`
 	To     string      `arg:"" optional:"" name:"address" help:"Where a member that moves is dialed, HOST:PORT."`
 	Wait   cli.Seconds `default:"30" help:"How long to wait for the decision. A bare number is seconds."`
@@ -31,6 +31,8 @@ evict goes on without a member that is gone for good: settling goes on at once. 
 
 return is asked of the evicted member itself, which needs the folder that it had: a member that serves asks by itself, at a start or when it learns that it was evicted. What it had accepted alone settles then, once, before anything new.
 
+replace has a member whose folder is lost begin anew: start it with an empty folder, under its name, and ask another member. The old one is evicted if it still counts; the new one has its place, and writes once it has caught up. What only the lost folder had is lost. With --evict-after at the members all of this goes by itself.
+
 leave is asked of the member itself: it takes no more entries, waits until what it accepted has settled, has the others go on without it, and ends. Nothing is lost.
 
 move has the others dial a member at another address, also after restarts. Start it there with its folder, the same --host and --port as before, by which it is found in the member list, and --listen with the new address.
@@ -41,6 +43,7 @@ Examples:
 
     chatterbox members --http 127.0.0.1:8000
     chatterbox members evict c --http 127.0.0.1:8000
+    chatterbox members replace c --http 127.0.0.1:8000
     chatterbox members leave c --http 127.0.0.1:8002
     chatterbox members move c 10.0.0.9:3000 --http 127.0.0.1:8000`
 }
@@ -179,5 +182,5 @@ func (c *membersCommand) isDone(members *serve.Membership) bool {
 			return c.Action.Value == "return" || c.Action.Value == "move" && m.Address == c.To
 		}
 	}
-	return c.Action.Value != "move" && c.Action.Value != "return"
+	return c.Action.Value != "move" && c.Action.Value != "return" && c.Action.Value != "replace"
 }

@@ -53,7 +53,7 @@ func (s *Server) members(w http.ResponseWriter, _ *http.Request) {
 
 // ChangeRequest is the body of POST /v1/members.
 type ChangeRequest struct {
-	Action  string `json:"action"`            // "evict", "move", or "leave" or "return", which are asked of the member itself
+	Action  string `json:"action"`            // "evict", "move", "replace", or "leave" or "return", which are asked of the member itself
 	Name    string `json:"name"`              // of whom it is about
 	Address string `json:"address,omitempty"` // where it has moved to
 }
@@ -65,6 +65,8 @@ func (r *ChangeRequest) change() chatterbox.Change {
 		return chatterbox.Change{Leave: r.Name}
 	case "return":
 		return chatterbox.Change{Return: r.Name}
+	case "replace":
+		return chatterbox.Change{Replace: r.Name}
 	case "move":
 		return chatterbox.Change{Move: r.Name, Address: r.Address}
 	}
@@ -77,8 +79,8 @@ const (
 	// decideWithin is how long an answer waits for the decision: on healthy links
 	// that is enough.
 	decideWithin = time.Second
-	// leaveWithin is the same for a member that leaves: what it accepted must settle
-	// first, and once it has left it can be asked no more.
+	// leaveWithin is the same for a member that leaves, or is replaced: what it accepted
+	// must settle first, and once it has left it can be asked no more; or it must catch up.
 	leaveWithin = 30 * time.Second
 )
 
@@ -91,7 +93,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wait := decideWithin
-	if request.Action == "leave" {
+	if request.Action == "leave" || request.Action == "replace" {
 		wait = leaveWithin
 	}
 	s.log.Warn("a change of the members is asked for", "action", request.Action, "member", request.Name, "address", request.Address, "from", r.RemoteAddr)
@@ -133,8 +135,8 @@ func readChange(r *http.Request) (ChangeRequest, error) {
 		return request, fmt.Errorf("write the change as {\"action\":\"evict\",\"name\":\"c\"}: %w", err)
 	}
 	switch {
-	case !slices.Contains([]string{"evict", "leave", "move", "return"}, request.Action):
-		return request, fmt.Errorf("action %q: evict, leave, move and return are what there is", request.Action)
+	case !slices.Contains([]string{"evict", "leave", "move", "return", "replace"}, request.Action):
+		return request, fmt.Errorf("action %q: evict, leave, move, return and replace are what there is", request.Action)
 	case request.Name == "":
 		return request, errors.New("name the member")
 	}

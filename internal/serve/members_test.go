@@ -48,7 +48,7 @@ func TestMembersChangeOverHTTP(t *testing.T) {
 		s.contains(s.ask("GET", "/v1/members", "", ""), 200, `{"view":1,"quorum":2,"holders":2,"may_fail":1,"members":[{"name":"a",`)
 		for body, why := range map[string]string{
 			"":                              `write the change as {\"action\":\"evict\",\"name\":\"c\"}`,
-			`{"action":"dance","name":"c"}`: `action \"dance\": evict, leave, move and return are what there is`,
+			`{"action":"dance","name":"c"}`: `action \"dance\": evict, leave, move, return and replace are what there is`,
 			`{"action":"evict"}`:            "name the member",
 			`{"action":"evict","name":"c"` + strings.Repeat(" ", changeBytesMax) + "}": "a change has at most 4096 bytes",
 		} {

@@ -217,6 +217,38 @@ func (p *Place) WriterAfter(returns int) Identity {
 	return writer
 }
 
+// lifeOf returns which life of a place an identity is, from 1: how many tenants had it
+// until then.
+func (p *Place) lifeOf(writer Identity) uint64 {
+	if i := slices.IndexFunc(p.Former, func(t Tenant) bool { return t.Identity == writer }); i >= 0 {
+		return uint64(i) + 1
+	}
+	return uint64(len(p.Former)) + 1
+}
+
+// LifeOf returns which life of a place wrote what stands under an identity, from 1.
+func (p *Place) LifeOf(pen Identity) uint64 {
+	if len(p.Former) == 0 {
+		return 1
+	}
+	if returns, ok := p.returnsBefore(pen); ok {
+		return p.lifeOf(p.WriterAfter(returns))
+	}
+	return p.lifeOf(pen)
+}
+
+// LifeAt returns which life of a place wrote an entry of its stream, or is to write it.
+func (p *Place) LifeAt(seq uint64) uint64 {
+	if len(p.Former) == 0 {
+		return 1
+	}
+	returns := 0
+	for returns < len(p.Returns) && seq > p.Returns[returns].Cut {
+		returns++
+	}
+	return p.lifeOf(p.WriterAfter(returns))
+}
+
 // Pen returns the identity that stands on what is written at a place now: that of
 // who writes, and after each return another one, which follows from the view. So
 // what was written beyond a cut is never taken for what stands there now.

@@ -147,6 +147,7 @@ type Status struct {
 	Known    []clock.Vector // what each member is known to hold; nil: nothing is
 	Trimmed  []uint64       // entries of each stream that are not kept any more; nil: not told
 	Heard    []bool         // which members are heard directly
+	Lost     []bool         // of which members one is heard that came without the data of who has the place; nil: not told
 	LogBytes int            // bytes that batches take in memory
 	Parked   int            // bytes of batches that only the journal has
 	View     *member.View   // that counts; nil: not all members agreed on the first one yet

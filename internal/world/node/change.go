@@ -112,8 +112,8 @@ func names(v *member.View) (all []string) {
 	return all
 }
 
-// Rejoin has the others take this member back, which was let go and has its data, and
-// waits until they have.
+// Rejoin has the others take this member back, which was let go and has its data, or
+// came without any and is seated first; and waits until they have.
 func (n *Node) Rejoin(ctx context.Context) (*member.View, error) {
 	view, err := n.Change(ctx, member.Change{Kind: member.Rejoin, Identity: n.identity})
 	for err == nil && n.outbox.refuses() != nil {
@@ -178,7 +178,7 @@ func (n *Node) Change(ctx context.Context, change member.Change) (*member.View, 
 		case change.Kind != member.Rejoin && !view.Has(n.identity):
 			return nil, fmt.Errorf("%w: this member does not belong to the cluster any more; ask one of %s", ErrRefused, strings.Join(names(view), ", "))
 		}
-		if err := change.Check(view); err != nil {
+		if err := change.Check(view); err != nil && !(change.Kind == member.Rejoin && n.maySeat(view)) {
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if !asked {
@@ -195,6 +195,62 @@ func (n *Node) Change(ctx context.Context, change member.Change) (*member.View, 
 			return nil, fmt.Errorf("node: the change is not decided: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// maySeat reports whether this member came without data, and was never in a view.
+func (n *Node) maySeat(view *member.View) bool {
+	_, has := view.TenantAt(n.identity)
+	_, had := view.FormerAt(n.identity)
+	return !has && !had
+}
+
+// replaceEvery is how often it is looked whether somebody can be seated.
+const replaceEvery = 200 * time.Millisecond
+
+// Replace has who came without data to a place, or comes there yet, be seated in the stead
+// of who has it, which is let go first if it counts; and waits until that has caught up
+// and counts. The error is as that of Change.
+func (n *Node) Replace(ctx context.Context, place member.ID) (*member.View, error) {
+	ticker := time.NewTicker(replaceEvery)
+	defer ticker.Stop()
+	first, _ := n.views.now()
+	for {
+		view, changed := n.views.now()
+		p := &view.Places[place]
+		switch {
+		case p.Role == member.Writer && (p.Identity != first.Places[place].Identity || first.Places[place].IsSeated()):
+			return view, nil
+		case p.Role == member.Writer:
+			if err := n.letGo(ctx, place, p); err != nil {
+				return nil, err
+			}
+			continue
+		case !p.IsSeated():
+			_ = n.ask(ctx, view, member.Change{Kind: member.Admit, Name: p.Name}) // as soon as somebody is there
+		}
+		select {
+		case <-changed:
+		case <-ticker.C:
+		case <-n.done:
+			return nil, n.err
+		case <-ctx.Done():
+			return nil, fmt.Errorf("node: %s was evicted, and nobody has its place yet: %w", p.Name, context.Cause(ctx))
+		}
+	}
+}
+
+// letGo has the others go on without who counts at a place, unless it is heard and so
+// has its data.
+func (n *Node) letGo(ctx context.Context, place member.ID, p *member.Place) error {
+	status, err := n.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.Heard[place] && !(int(place) < len(status.Lost) && status.Lost[place]) {
+		return fmt.Errorf("%w: %s is heard, and has its data: stop it first", ErrRefused, p.Name)
+	}
+	_, err = n.Change(ctx, member.Change{Kind: member.Evict, Identity: p.Identity})
+	return err
 }
 
 // Orphans calls visit for each batch that the folder has of who was let go from a

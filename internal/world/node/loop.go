@@ -350,22 +350,33 @@ func (n *Node) onlyReads(status *protocol.Status) {
 		n.cfg.Log.Warn(ErrLetGo.Error(), "entries_that_only_it_has", status.Orphans)
 		return
 	}
-	why := ErrReader
-	if dropped := n.outbox.discard() + status.Dropped; dropped > 0 {
+	why, discard := ErrReader, n.outbox.discard
+	replaced := slices.Contains(status.Findings, protocol.Finding{Kind: protocol.Replaced, Member: n.cfg.Self})
+	switch {
+	case replaced:
+		why = ErrReplaced
+	case n.cfg.Changes: // it may be seated
+		why, discard = ErrNoData, func() uint64 { return n.outbox.empty(ErrNoData) }
+	}
+	if dropped := discard() + status.Dropped; dropped > 0 {
 		why = fmt.Errorf("%w; %d entries that it had taken in before it knew are dropped", why, dropped)
 		n.cfg.Log.Error("entries are lost", "error", why)
 	} else {
 		n.cfg.Log.Warn(why.Error())
 	}
-	n.outbox.refuse(why, true)
+	if !n.cfg.Changes || replaced {
+		n.outbox.refuse(why, true)
+	}
 	n.own.drop()
 }
 
-// writesAgain takes in again after this member was let go and came back. What it had
-// accepted alone goes first, then what waited: all of it keeps its numbers.
+// writesAgain takes in again after this member was let go and came back, or came without
+// data and was seated. What it had accepted alone goes first, then what waited: all of it
+// keeps its numbers.
 func (n *Node) writesAgain(status *protocol.Status) {
 	n.reads = false
-	n.outbox.goOn()
+	n.own.dropped.Store(false)
+	n.outbox.goOn(status.Held[n.cfg.Self].Have + status.Orphans)
 	n.cfg.Log.Info("this member belongs to the cluster, and writes", "entries_to_be_written_again", status.Orphans)
 }
 

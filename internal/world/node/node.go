@@ -61,6 +61,11 @@ var (
 	// others remember an earlier life of it: it may not write any more.
 	ErrReader = errors.New("node: this member came back without its data, so it can only read: " +
 		"start it with its data folder, or start the whole cluster anew")
+	// ErrNoData says the same where members come and go: it may be seated.
+	ErrNoData = errors.New("node: this member came back without its data, so it can only read until it has the place of the one that it was: " +
+		"that is its as soon as the others have evicted that one, by themselves or by `chatterbox members replace NAME`, asked of another member")
+	// ErrReplaced says that another one has the place of this member.
+	ErrReplaced = errors.New("node: another one has the place of this member, so it can only read: stop it; its folder has what only it had")
 	// ErrLetGo says that the other members have gone on without this one: it may
 	// not write any more.
 	ErrLetGo = errors.New("node: the other members have let go of this one, so it can only read")

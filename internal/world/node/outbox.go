@@ -220,13 +220,26 @@ func (o *outbox) suspend(why error) {
 	o.release()
 }
 
-// goOn takes in again after suspend.
-func (o *outbox) goOn() {
+// empty is suspend, and drops what is there: it has its numbers of a life that counts
+// for nothing. It returns how many entries were dropped so far.
+func (o *outbox) empty(why error) uint64 {
+	o.mu.Lock()
+	o.out.Discard()
+	dropped := o.out.Dropped()
+	o.mu.Unlock()
+	o.suspend(why)
+	return dropped
+}
+
+// goOn takes in again after suspend, behind so many own entries, or those that were
+// taken in if these are more.
+func (o *outbox) goOn(behind uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.suspended {
 		o.refusal, o.suspended = nil, false
 	}
+	o.last, o.shut = max(o.last, behind), false
 	o.release()
 }
 

@@ -129,6 +129,7 @@ func (d *Delta) reopen(stream member.ID, r *member.Return) {
 
 // takePlace begins, or ends, to write, if this member came back or was let go.
 func (d *Delta) takePlace(observed bool) {
+	d.wantPlace()
 	switch observes := d.roster.Observes(); {
 	case observes && !observed:
 		d.own.room = 0
@@ -147,6 +148,14 @@ func (d *Delta) takePlace(observed bool) {
 		if d.own.back.closing && len(d.own.back.orphans) == 0 {
 			d.close()
 		}
+	}
+}
+
+// wantPlace has this member ask to come once it is seated.
+func (d *Delta) wantPlace() {
+	v := d.roster.View()
+	if v != nil && d.roster.MayReturn() && v.Places[d.cfg.Self].IsSeated() && !d.closed {
+		d.own.back.wanted = true
 	}
 }
 

@@ -151,6 +151,7 @@ func (d *Delta) recover(r *protocol.Recovered) {
 	d.frontier.mine.binding = d.roster.Hash()
 	d.roster.RecoverAgreement(r.Agreed)
 	d.convene(r.Voted)
+	d.wantPlace()
 	for i := range d.links {
 		d.ask(&d.links[i])
 	}

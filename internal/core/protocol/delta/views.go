@@ -49,7 +49,23 @@ func (d *Delta) onChange(c *member.Change) error {
 	if err := d.canDecide(); err != nil {
 		return err
 	}
+	if c.Kind == member.Admit && c.Identity == 0 {
+		return d.seatWhoIsThere(*c)
+	}
 	return d.synod.Ask(*c)
+}
+
+// seatWhoIsThere has this member propose to seat who is heard at the place of a name, and
+// came without data.
+func (d *Delta) seatWhoIsThere(c member.Change) error {
+	for place := range d.roster.View().Places {
+		l := &d.links[place]
+		if d.roster.View().Places[place].Name == c.Name && d.hears(l) && !d.roster.Owns(l.peer, l.presence.identity) {
+			c.Identity = l.presence.identity
+			return d.synod.Ask(c)
+		}
+	}
+	return fmt.Errorf("nobody who could take the place of %s is heard: start it there, with an empty folder", c.Name)
 }
 
 // canDecide returns who is missing if too few members are there to decide on a view:
