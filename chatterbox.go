@@ -42,9 +42,10 @@
 // The members are those that a cluster begins with, but for those that are
 // evicted, see [Node.Change]. While one of them is silent nothing settles; it
 // settles when that one is heard again, or evicted. A member that comes back
-// without its data, or that is volatile and was restarted, reads and does not
-// write: what has settled before stays as it is, and nothing more settles before
-// its former life is evicted, for only that knew what it had promised.
+// without its data, or that is volatile and was restarted, reads: what has settled
+// before stays as it is, and nothing more settles before its former life is
+// evicted, for only that knew what it had promised. Then it has the place of that
+// one, catches up and writes, in another life.
 package chatterbox
 
 import "errors"

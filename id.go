@@ -21,7 +21,8 @@ type ID struct {
 	Origin string
 	// Life counts how often the origin began without its data, from 1.
 	Life uint64
-	// Seq counts the entries of that life, from 1 without gaps.
+	// Seq counts the entries of the origin that are in the order, from 1 without
+	// gaps: a life goes on where the one before it ended there.
 	Seq uint64
 }
 

@@ -25,7 +25,7 @@ type serveCommand struct {
 	cli.Settings
 	memberFlags
 	DataDir     cli.Text           `placeholder:"DIR" help:"Folder of the durable log; a restart with the same folder continues."`
-	Volatile    bool               `help:"Keep nothing on disk: what only this member holds is lost with it, and restarted it only reads."`
+	Volatile    bool               `help:"Keep nothing on disk: what only this member holds is lost with it, and restarted it only reads until the others have evicted its former life."`
 	HTTP        cli.Text           `name:"http" default:"127.0.0.1:0" placeholder:"ADDR" help:"Where HTTP is served; port 0 chooses one. The address is printed on stderr."`
 	HTTPToken   cli.Text           `name:"http-token" placeholder:"FILE" help:"File of bearer tokens, a line each: \"write TOKEN\" or \"read TOKEN\". Needed where HTTP can be reached from elsewhere."`
 	Dashboard   cli.Text           `placeholder:"ADDR" help:"Show this member, and what it knows of the others, on a page in the browser, such as 127.0.0.1:7070; port 0 chooses one. It only looks; beyond loopback the browser asks for a token of --http-token, as the password."`
