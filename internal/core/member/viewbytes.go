@@ -127,7 +127,7 @@ func DecodeView(p []byte) (v *View, rest []byte, err error) {
 		r.tenants(&place)
 		v.Places = append(v.Places, place)
 	}
-	if r.octet() != 0 || r.octet() != 0 {
+	if r.octet()|r.octet() != 0 {
 		r.fail(errors.New("something follows the places that is not known"))
 	}
 	for range r.count(CountMax, 2) {

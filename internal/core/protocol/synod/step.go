@@ -22,7 +22,7 @@ func (s *Synod) Step(now time.Duration, log Log) (vote *protocol.VoteRecord, dec
 	s.now = max(s.now, now)
 	s.attempt()
 	promised := s.promise(log)
-	s.choose(log)
+	s.choose()
 	if s.accept(log) || promised {
 		vote = s.record()
 	}
@@ -155,7 +155,7 @@ func (s *Synod) record() *protocol.VoteRecord {
 // choose gives the own bid a view once a quorum has promised: that of the
 // highest ballot that one of them accepted, for it may be decided, or else a
 // new one.
-func (s *Synod) choose(log Log) {
+func (s *Synod) choose() {
 	at, known := s.find(s.own)
 	if !known || s.own != s.newest() || s.bids[at].View != nil {
 		return
