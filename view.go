@@ -247,7 +247,7 @@ func (n *Node) returnOf(v *member.View, place int, name string) (change member.C
 	change = member.Change{Kind: member.Rejoin, Identity: identity}
 	switch {
 	case p.Role != member.Gone && (member.ID(place) != n.self || p.Identity == identity):
-		return change, true, nil
+		return change, member.ID(place) != n.self, nil // what it takes may still be about to go on
 	case member.ID(place) != n.self:
 		return change, false, fmt.Errorf("%s comes back when it is asked itself; this is %s", name, n.name)
 	case p.HadBefore(identity):

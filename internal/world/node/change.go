@@ -116,9 +116,13 @@ func names(v *member.View) (all []string) {
 // came without any and is seated first; and waits until they have.
 func (n *Node) Rejoin(ctx context.Context) (*member.View, error) {
 	view, err := n.Change(ctx, member.Change{Kind: member.Rejoin, Identity: n.identity})
-	for err == nil && n.outbox.refuses() != nil {
+	for err == nil {
+		reopened := n.outbox.reopened()
+		if !n.outbox.isSuspended() {
+			break
+		}
 		select {
-		case <-n.outbox.reopened():
+		case <-reopened:
 		case <-n.done:
 			err = n.err
 		case <-ctx.Done():
