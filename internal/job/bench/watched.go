@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -73,9 +74,16 @@ func (a *audience) measure(ctx context.Context, load *Load) <-chan float64 {
 	cores := make(chan float64, 1)
 	a.working.Go(func() {
 		pause(ctx, load.Warmup)
+		profiled := func() error { return nil }
+		if load.Profiles != "" {
+			if stop, err := profileAs(filepath.Join(load.Profiles, "watched-page.pprof")); err == nil {
+				profiled = stop
+			}
+		}
 		began, before := time.Now(), cpuSeconds()
 		pause(ctx, load.Duration)
 		cores <- over(cpuSeconds()-before, time.Since(began).Seconds())
+		_ = profiled() // the members' say what is wrong with the folder
 	})
 	return cores
 }

@@ -73,7 +73,12 @@ func profile(load Load) (stop func() error, err error) {
 	if load.Profiles == "" {
 		return func() error { return nil }, nil
 	}
-	file, err := os.Create(filepath.Join(load.Profiles, fmt.Sprintf("%s-%d.pprof", load.Mode, load.Self)))
+	return profileAs(filepath.Join(load.Profiles, fmt.Sprintf("%s-%d.pprof", load.Mode, load.Self)))
+}
+
+// profileAs begins a CPU profile of this process in a file.
+func profileAs(name string) (stop func() error, err error) {
+	file, err := os.Create(name)
 	if err != nil {
 		return nil, fmt.Errorf("bench: profile: %w", err)
 	}

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -218,6 +219,9 @@ func (v value) name() string { return string(v.raw[1 : len(v.raw)-1]) }
 
 // string decodes a text.
 func (v value) string() (string, error) {
+	if v.kind == quoted && bytes.IndexByte(v.raw, '\\') < 0 {
+		return v.name(), nil // nearly all are like that, and there are many
+	}
 	var text string
 	if v.kind != quoted || json.Unmarshal(v.raw, &text) != nil {
 		return "", wrongAt(v.at, "%s is no text in quotes", v.raw)

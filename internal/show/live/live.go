@@ -23,6 +23,9 @@ import (
 const (
 	// sendEvery is how often a member's events are sent.
 	sendEvery = 40 * time.Millisecond
+	// keepFor is how long events are kept for the goroutine that writes: only if it
+	// is later than that does the member's turn encode them.
+	keepFor = time.Second
 	// eventsPerSecond is how many events of all members together are sent, so
 	// that a large or busy cluster costs no more to watch than a small one.
 	eventsPerSecond = 3000
@@ -55,7 +58,7 @@ func NewSender(out io.Writer, header trace.Header, now func() time.Duration) *Se
 	s := &Sender{now: now, out: out, stop: make(chan struct{}), done: make(chan struct{})}
 	n := len(header.Members)
 	most := max(4, int(eventsPerSecond*sendEvery/time.Second)/max(1, n))
-	s.thinner = thin.New(n, sendEvery, most, (*queue)(s))
+	s.thinner = thin.New(n, keepFor, most, (*queue)(s))
 	go s.run(header)
 	return s
 }
