@@ -25,7 +25,7 @@ const (
 // have in memory while the third one is away; one of them is killed meanwhile and
 // comes back. In the end all have the same log, with everything in it.
 func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
-	h := newHouse(t, func(places *[members]place) {
+	h := newHouse(t, func(places *[housed]place) {
 		for i := range places {
 			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20)}
 		}
@@ -64,7 +64,7 @@ func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
 // away, is changed there while they run. Each gets it from the other when the third
 // one is back, and goes on.
 func TestDamageOfWhatIsParkedIsMended(t *testing.T) {
-	h := newHouse(t, func(places *[members]place) {
+	h := newHouse(t, func(places *[housed]place) {
 		for i := range places {
 			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20)}
 		}

@@ -86,7 +86,7 @@ func TestAcceptedEntriesSurviveFullDisks(t *testing.T) {
 	for i := range disks {
 		disks[i] = newSmallDisk(t, diskBytes())
 	}
-	h := newHouse(t, func(places *[members]place) {
+	h := newHouse(t, func(places *[housed]place) {
 		for i := range places {
 			places[i].data = filepath.Join(disks[i].at, "data")
 		}
@@ -150,7 +150,7 @@ func TestAcceptedEntriesSurviveDisksThatFail(t *testing.T) {
 		below[i] = newSmallDisk(t, diskBytes())
 		folders[i] = filepath.Join(loopDisk(t, below[i], diskBytes()-(4<<20)), "data")
 	}
-	h := newHouse(t, func(places *[members]place) {
+	h := newHouse(t, func(places *[housed]place) {
 		for i := range places {
 			places[i].data = folders[i]
 		}

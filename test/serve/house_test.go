@@ -24,6 +24,7 @@ import (
 
 const (
 	members   = 3
+	housed    = 5 // these, and who joins
 	writers   = 4
 	answerMax = 3 * time.Second  // of a request
 	calmMax   = 30 * time.Second // until all agree once nothing fails any more
@@ -37,13 +38,13 @@ type house struct {
 	t       testing.TB
 	binary  string
 	folder  string
-	places  [members]place
-	clients [members]http.Client // that reach each member
+	places  [housed]place
+	clients [housed]http.Client // that reach each member
 
 	volatile bool // members keep nothing on disk
 
 	mu      sync.Mutex // guards all below
-	running [members]*exec.Cmd
+	running [housed]*exec.Cmd
 	knowledge
 }
 
@@ -62,18 +63,20 @@ type place struct {
 
 // newHouse makes a cluster on this machine's loopback; places may be changed
 // by settle.
-func newHouse(t testing.TB, settle ...func(places *[members]place)) *house {
+func newHouse(t testing.TB, settle ...func(places *[housed]place)) *house {
 	h := &house{t: t, binary: program.Build(t), folder: t.TempDir(), knowledge: knowledgeOfNothing()}
-	for i := range members {
+	for i := range housed {
 		h.places[i] = place{peer: freeAddress(t), web: freeAddress(t), data: filepath.Join(h.folder, fmt.Sprintf("data-%d", i))}
 	}
 	for _, change := range settle {
 		change(&h.places)
 	}
 	var peers []string
-	for i := range members {
+	for i := range housed {
 		p := &h.places[i]
-		peers = append(peers, p.peer)
+		if i < members {
+			peers = append(peers, p.peer)
+		}
 		h.clients[i] = http.Client{Timeout: answerMax, Transport: &http.Transport{DialContext: p.dial, MaxIdleConnsPerHost: writers}}
 	}
 	list, err := json.Marshal(peers)
@@ -84,7 +87,7 @@ func newHouse(t testing.TB, settle ...func(places *[members]place)) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for i := range members {
+		for i := range housed {
 			h.kill(i)
 		}
 	})
@@ -100,7 +103,10 @@ func freeAddress(t testing.TB) string {
 func (h *house) start(i int) {
 	p := &h.places[i]
 	host, port, _ := net.SplitHostPort(p.peer)
-	arguments := append([]string{"serve", "--host", host, "--port", port, "--peer-config-file", "peers.json", "--http", p.web}, p.flags...)
+	arguments := append([]string{"serve", "--host", host, "--port", port, "--http", p.web}, p.flags...)
+	if i < members {
+		arguments = append(arguments, "--peer-config-file", "peers.json")
+	}
 	if h.volatile {
 		arguments = append(arguments, "--volatile")
 	} else {

@@ -58,7 +58,7 @@ func newHouseApart(t *testing.T) (*house, *netns.Net) {
 			t.Error(err)
 		}
 	})
-	h := newHouse(t, func(places *[members]place) {
+	h := newHouse(t, func(places *[housed]place) {
 		for i := range places {
 			host := net.Host(i)
 			places[i].peer, places[i].web, places[i].flags = host.Address+":3000", "127.0.0.1:8000", []string{"--insecure"}

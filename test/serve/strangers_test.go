@@ -95,7 +95,7 @@ func besieged(t *testing.T) (*house, *siege) {
 	t.Helper()
 	s := &siege{Recordings: map[string][][]byte{}}
 	var tapes [members]*tape
-	h := newHouse(t, func(places *[members]place) {
+	h := newHouse(t, func(places *[housed]place) {
 		for i := range places {
 			behind := freeAddress(t)
 			tapes[i] = record(t, places[i].peer, behind)
