@@ -2,6 +2,7 @@ package chatterbox_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"chatterbox"
+	"chatterbox/internal/core/member"
+	"chatterbox/internal/world/keys"
 )
 
 // loopback returns so many members, called by letters, at free addresses here.
@@ -161,5 +164,40 @@ func TestWhoCannotJoinIsToldWhy(t *testing.T) {
 	}
 	if got := a.Status().View.Number; got != 1 {
 		t.Errorf("view %d counts, although nobody joined", got)
+	}
+}
+
+// TestWhoJoinsShowsACertificateForItsName: it is taken in under no other one, and takes
+// no answer of who is not the member that it says it is.
+func TestWhoJoinsShowsACertificateForItsName(t *testing.T) {
+	folder, others := t.TempDir(), t.TempDir()
+	for _, at := range []string{folder, others} {
+		if _, err := keys.Make(keys.Config{Folder: at, Members: member.List{{Name: "a"}, {Name: "b"}, {Name: "c"}}, ValidFor: time.Hour, Now: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(folder, name string) *tls.Config {
+		config, err := keys.Load(folder, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return config
+	}
+	all := loopback(t, "a", "b", "c")
+	a := opened(t, chatterbox.Config{Name: "a", Members: all[:1], Volatile: true, TLS: load(folder, "a")})
+	for want, config := range map[string]*tls.Config{
+		"not one of member b": load(folder, "c"),
+		"another authority":   load(others, "b"),
+		"the other does not":  nil,
+	} {
+		cfg := chatterbox.Config{Name: "b", Join: all[0].Address, Address: all[1].Address, Volatile: true, TLS: config}
+		if _, err := chatterbox.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %q", err, want)
+		}
+	}
+	b := opened(t, chatterbox.Config{Name: "b", Join: all[0].Address, Address: all[1].Address, Volatile: true, TLS: load(folder, "b")})
+	becomesMember(t, b, "b")
+	if _, err := a.Position(t.Context(), broadcast(t, b, "by b")); err != nil {
+		t.Error(err)
 	}
 }
