@@ -119,7 +119,9 @@ func changes(before, now *look) (events []Event) {
 // membersOf returns the names of the members of the view.
 func membersOf(s *Status) (names []string) {
 	for _, m := range s.inView() {
-		names = append(names, m.Name)
+		if !m.IsLearner() {
+			names = append(names, m.Name)
+		}
 	}
 	return names
 }

@@ -30,7 +30,7 @@ func MembershipOf(status *chatterbox.Status, now time.Time) Membership {
 	return Membership{View: view.Number, Quorum: view.Quorum, Holders: view.Holders, MayFail: mayFail(view), Members: all.inView()}
 }
 
-// inView returns those that belong to the cluster.
+// inView returns those that belong to the cluster, or are about to.
 func (s *Status) inView() []Member {
 	members := []Member{} // none is [] in JSON
 	for _, m := range s.Members {

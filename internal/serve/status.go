@@ -50,11 +50,17 @@ type Member struct {
 	Trouble string              `json:"trouble,omitempty"`
 }
 
-// evicted is the role of whom the others have gone on without.
-const evicted = "evicted"
+// The roles besides that of a member.
+const (
+	evicted = "evicted" // the others have gone on without it
+	learner = "learner" // it has joined, and does not count yet
+)
 
 // IsEvicted reports whether the others have gone on without it.
 func (m *Member) IsEvicted() bool { return m.Role == evicted }
+
+// IsLearner reports whether it has joined, and does not count yet.
+func (m *Member) IsLearner() bool { return m.Role == learner }
 
 // Bytes is what entries take.
 type Bytes struct {
@@ -111,7 +117,7 @@ func memberOf(m *chatterbox.MemberStatus, place int, settled chatterbox.Position
 	case m.Evicted:
 		out.Role = evicted
 	case m.Joining:
-		out.Role = "learner"
+		out.Role = learner
 	}
 	if !m.Heard.IsZero() {
 		ago := max(now.Sub(m.Heard), 0).Seconds()

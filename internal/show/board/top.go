@@ -197,8 +197,12 @@ func MemberLines(style term.Style, m *serve.Membership) []string {
 		return []string{style.Warn("the members have not met yet")}
 	}
 	rows := [][]string{{"member", "address", "heard", " lag"}}
+	count := 0
 	for i := range m.Members {
 		one := &m.Members[i]
+		if !one.IsLearner() {
+			count++
+		}
 		lag := term.Grouped(one.Lag)
 		if one.Lag > 0 {
 			lag = style.Warn(lag)
@@ -207,10 +211,10 @@ func MemberLines(style term.Style, m *serve.Membership) []string {
 	}
 	var table bytes.Buffer
 	term.Table(&table, rows)
-	head := fmt.Sprintf("view %d: %s; %d decide on a change, %d must hold an entry before it settles", m.View, term.Plural(len(m.Members), "member"), m.Quorum, m.Holders)
+	head := fmt.Sprintf("view %d: %s; %d decide on a change, %d must hold an entry before it settles", m.View, term.Plural(count, "member"), m.Quorum, m.Holders)
 	fail := fmt.Sprintf("%d may be gone at a time, and the others can go on without them", m.MayFail)
 	switch {
-	case len(m.Members) == 1:
+	case count == 1:
 		fail = "it is alone"
 	case m.MayFail == 0:
 		fail = style.Warn("none may be gone") + ": the others could not go on without it"
@@ -236,6 +240,8 @@ func statusRow(style term.Style, s *serve.Status, m *serve.Member) []string {
 // heardText returns when a member was heard last.
 func heardText(style term.Style, m *serve.Member) string {
 	switch {
+	case m.IsLearner():
+		return style.Faint("learner")
 	case m.Heard == nil:
 		return style.Warn("never")
 	case *m.Heard < silentAfter:

@@ -114,6 +114,10 @@ func TestMembersAreListedWithHowManyMayFail(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, text)
 		}
 	}
+	m.Members = append(m.Members, serve.Member{Name: "e", Address: "h:5", Role: "learner", Heard: &ago, Lag: 9})
+	if text := strings.Join(MemberLines(false, m), "\n"); !strings.Contains(text, "3 members") || !strings.Contains(text, "e       h:5      learner     9") {
+		t.Error(text)
+	}
 	m.MayFail = 0
 	if text := strings.Join(MemberLines(false, m), "\n"); !strings.Contains(text, "none may be gone") {
 		t.Error(text)
