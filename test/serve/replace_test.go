@@ -5,14 +5,14 @@ package serve_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 )
 
-// TestALostDiskIsReplaced kills one of three while clients write, and deletes its folder.
-// Started again empty it has the place of the one that it was: by itself once the others
+// TestALostDiskIsReplaced kills one of three while clients write, and takes its folder away.
+// Started again with none it has the place of the one that it was: by itself once the others
 // have let go of that, or told so. It catches up and writes again; all that was accepted at
 // the others, and all that had settled of it, is there once, in one order.
 func TestALostDiskIsReplaced(t *testing.T) {
@@ -31,9 +31,8 @@ func TestALostDiskIsReplaced(t *testing.T) {
 			stop := h.writeTo(0, 1)
 			h.until("something has settled", func() bool { return h.settled(0) > 20 && h.settled(2) > 20 })
 			h.kill(2)
-			if err := os.RemoveAll(h.places[2].data); err != nil {
-				t.Fatal(err)
-			}
+			old := h.places[2].data
+			h.places[2].data += "-anew"
 			h.start(2)
 			if name == "when told" {
 				h.until("it reads", func() bool { return h.settled(0) > 0 && strings.Contains(h.trouble(2), "without its data") })
@@ -63,8 +62,36 @@ func TestALostDiskIsReplaced(t *testing.T) {
 					t.Errorf("the log has no %s", text)
 				}
 			}
+			if name == "when told" {
+				h.oldFolderTurnsUp(old)
+			}
 		})
 	}
+}
+
+// oldFolderTurnsUp starts c with the folder that was lost: it joins nothing and says why. With
+// the one that it has by now c goes on.
+func (h *house) oldFolderTurnsUp(old string) {
+	h.t.Helper()
+	now := h.places[2].data
+	h.kill(2)
+	h.places[2].data = old
+	h.start(2)
+	h.until("the old one says that another one has its place", func() bool { return strings.Contains(h.trouble(2), "another one has the place of this member") })
+	if status, text := h.post(h.t.Context(), 2, "of the old one"); status == http.StatusCreated {
+		h.t.Errorf("the old one takes entries: %s", text)
+	}
+	h.kill(2)
+	h.places[2].data = now
+	h.start(2)
+	last := h.position(1, "after the old one had turned up")
+	h.until("c goes on", func() bool { return h.ready(2) && h.settled(2) >= int(last) })
+	h.write(h.t.Context(), 2, "c goes on")
+	h.until("that has settled", func() bool {
+		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0)
+	})
+	_, log := h.get(1, "/v1/entries")
+	h.judge(h.t, entriesOf(log))
 }
 
 // writeTo lets clients write to members until they are stopped.
