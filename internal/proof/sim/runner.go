@@ -197,7 +197,7 @@ func (w *world) drawMap() failure.Map {
 	if w.config.Changes {
 		rng, n := stream(w.config.Seed, drawChanges), len(w.names)
 		m = failure.RandomChanges(rng, n, w.config.SendFor, m)
-		if w.config.Members == 1 { // who is alone in the list and forgets all begins another cluster
+		if n > w.config.Members { // founders who all forget begin another cluster, whoever has joined theirs
 			m = slices.DeleteFunc(m, func(e failure.Event) bool {
 				return e.Action == failure.CrashLosingData && slices.Equal(e.From.Names, []string{w.list[0].Name})
 			})
