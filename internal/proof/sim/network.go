@@ -227,7 +227,7 @@ func (w *world) onDial(e *event) {
 	from, to := member.ID(e.from), member.ID(e.to)
 	n, v := w.nodes[from], w.way(from, to)
 	v.dialing = false
-	if !n.running || v.up {
+	if !n.running || v.up || int(to) >= n.places { // an earlier life may have known of more
 		return
 	}
 	link := w.link(from, to, w.now)
