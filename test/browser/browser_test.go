@@ -50,7 +50,15 @@ func prepare(t *testing.T) tools {
 		}
 		t.Skip("there is no chromium: install Debian's package chromium to run this test")
 	}
-	program := filepath.Join(t.TempDir(), "chatterbox")
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Once for all tests, beside their own program: go test removes that folder.
+	program := filepath.Join(filepath.Dir(own), fmt.Sprintf("chatterbox-%d", os.Getpid()))
+	if _, err := os.Stat(program); err == nil {
+		return tools{program, chromium}
+	}
 	build := exec.Command("go", "build", "-o", program, "./cmd/chatterbox")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
