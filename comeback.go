@@ -30,7 +30,7 @@ func (n *Node) comeBack(ctx context.Context) {
 
 // askBack asks until this member is one again.
 func (n *Node) askBack(ctx context.Context) {
-	last := ""
+	last, told := "", ""
 	for {
 		within, cancel := context.WithTimeout(ctx, returnWithin)
 		_, err := n.Change(within, Change{Return: n.name})
@@ -38,8 +38,10 @@ func (n *Node) askBack(ctx context.Context) {
 		switch {
 		case err == nil, ctx.Err() != nil, errors.Is(err, ErrClosed), errors.Is(err, ErrRemoved):
 			return
-		case err.Error() != last: // one line for each reason
+		case err.Error() != last: // perhaps only until links are up
 			last = err.Error()
+		case last != told: // one line for each reason
+			told = last
 			n.log.Warn("this member does not belong to the cluster yet, and asks again", "reason", last)
 		}
 		select {

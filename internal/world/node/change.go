@@ -283,8 +283,11 @@ func missing(view *member.View, heard []bool, self member.ID) error {
 	if len(here) >= view.Quorum() {
 		return nil
 	}
-	return fmt.Errorf("%d of %d members decide on a change, here is only %s; not heard: %s",
-		view.Quorum(), view.Size(), strings.Join(here, ", "), strings.Join(silent, ", "))
+	heardOf := "none is heard"
+	if len(here) > 0 {
+		heardOf = "here is only " + strings.Join(here, ", ")
+	}
+	return fmt.Errorf("%d of %d members decide on a change, %s; not heard: %s", view.Quorum(), view.Size(), heardOf, strings.Join(silent, ", "))
 }
 
 // May returns why a change of a view cannot be decided as things are; nil if it can.
