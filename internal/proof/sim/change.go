@@ -51,7 +51,7 @@ func (n *node) seek() {
 		n.step(protocol.Event{Kind: protocol.Change, Change: &member.Change{Kind: member.Rejoin, Identity: n.identity}})
 	default:
 		n.seeks = false
-		n.goOnBehind(status.Held[n.id].Have)
+		n.goOnBehind(status.Held[n.id].Have + status.Orphans)
 	}
 }
 

@@ -138,7 +138,7 @@ func (n *node) start() {
 		w.broken("recovers-acknowledged", n.id, "the journal cannot be read: %v", j.Err())
 		return
 	}
-	n.seeks = w.shape.Changes && (before && life.Recovered == nil || n.hasNoPlace())
+	n.seeks = w.shape.Changes && (before && (n.seeks || life.Recovered == nil) || n.hasNoPlace())
 	n.resumeNumbers()
 	parts := driver.Config{
 		Reducer: n.reducer, Journal: kept, Sender: n, App: &n.app, Source: n.outbox, Tick: w.shape.Tick,
