@@ -127,8 +127,10 @@ func DecodeView(p []byte) (v *View, rest []byte, err error) {
 		r.tenants(&place)
 		v.Places = append(v.Places, place)
 	}
-	if r.octet()|r.octet() != 0 {
-		r.fail(errors.New("something follows the places that is not known"))
+	for range len(unused) {
+		if r.octet() != 0 {
+			r.fail(errors.New("something follows the places that is not known"))
+		}
 	}
 	for range r.count(CountMax, 2) {
 		v.Strikes = append(v.Strikes, Strike{Name: r.text(), Count: r.number()})
