@@ -26,8 +26,8 @@ const (
 // comes back. In the end all have the same log, with everything in it.
 func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
 	h := newHouse(t, func(places *[housed]place) {
-		for i := range places {
-			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20)}
+		for i := range members {
+			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20), "--evict-after", "never"}
 		}
 	})
 	h.startAll()
@@ -65,8 +65,8 @@ func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
 // one is back, and goes on.
 func TestDamageOfWhatIsParkedIsMended(t *testing.T) {
 	h := newHouse(t, func(places *[housed]place) {
-		for i := range places {
-			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20)}
+		for i := range members {
+			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20), "--evict-after", "never"}
 		}
 	})
 	h.startAll()

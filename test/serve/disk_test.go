@@ -87,7 +87,7 @@ func TestAcceptedEntriesSurviveFullDisks(t *testing.T) {
 		disks[i] = newSmallDisk(t, diskBytes())
 	}
 	h := newHouse(t, func(places *[housed]place) {
-		for i := range places {
+		for i := range disks {
 			places[i].data = filepath.Join(disks[i].at, "data")
 		}
 	})
@@ -151,7 +151,7 @@ func TestAcceptedEntriesSurviveDisksThatFail(t *testing.T) {
 		folders[i] = filepath.Join(loopDisk(t, below[i], diskBytes()-(4<<20)), "data")
 	}
 	h := newHouse(t, func(places *[housed]place) {
-		for i := range places {
+		for i := range members {
 			places[i].data = folders[i]
 		}
 	})

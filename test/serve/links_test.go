@@ -59,7 +59,7 @@ func newHouseApart(t *testing.T) (*house, *netns.Net) {
 		}
 	})
 	h := newHouse(t, func(places *[housed]place) {
-		for i := range places {
+		for i := range members {
 			host := net.Host(i)
 			places[i].peer, places[i].web, places[i].flags = host.Address+":3000", "127.0.0.1:8000", []string{"--insecure"}
 			places[i].command, places[i].dial = host.Command, host.Dial

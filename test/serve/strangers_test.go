@@ -96,7 +96,7 @@ func besieged(t *testing.T) (*house, *siege) {
 	s := &siege{Recordings: map[string][][]byte{}}
 	var tapes [members]*tape
 	h := newHouse(t, func(places *[housed]place) {
-		for i := range places {
+		for i := range members {
 			behind := freeAddress(t)
 			tapes[i] = record(t, places[i].peer, behind)
 			places[i].flags = []string{"--memory-max", "16", "--keys", "keys", "--listen", behind}
