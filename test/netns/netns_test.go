@@ -83,7 +83,10 @@ func scenarios(t *testing.T) []scenario {
 
 func TestDeltaHolds(t *testing.T) {
 	path := binary(t)
-	for _, s := range scenarios(t) {
+	for i, s := range scenarios(t) {
+		if !program.Wants(i) {
+			continue
+		}
 		t.Run(s.claim, func(t *testing.T) {
 			t.Parallel()
 			s.holdsForDelta(t, newCrew(t, path, s.breaks, phases("--rate=10000")...))
@@ -148,6 +151,7 @@ func TestLockstepHolds(t *testing.T) {
 // only one peer hears it before it dies in the middle of its sending, and
 // passes on what it heard.
 func TestDeadMembersEntriesLiveOn(t *testing.T) {
+	program.OnlyAmongAll(t)
 	const own = 30000 // entries that everybody writes who lives for 1.5 s
 	c := newCrew(t, binary(t), parse(t, "0s e <-> b,c,d cut\n1s e crash"), phases("--rate=20000", fmt.Sprintf("--messages=%d", own))...)
 	ended := play(t, c)
@@ -166,6 +170,7 @@ func TestDeadMembersEntriesLiveOn(t *testing.T) {
 // A member that is absent costs memory and, in the end, back-pressure, but
 // neither without bound, even at full speed.
 func TestAbsentMemberCostsBoundedMemory(t *testing.T) {
+	program.OnlyAmongAll(t)
 	c := newCrew(t, binary(t), parse(t, "0s e crash"), phases()...)
 	for i, e := range play(t, c) {
 		if e != nil {

@@ -10,12 +10,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chatterbox/test/program"
 )
 
 // TestADeadMemberIsLetGoByItself kills one of three while clients write. Nobody gives
 // a command: the others go on without it by themselves. Started again it comes back by
 // itself, and nothing that anybody accepted is lost.
 func TestADeadMemberIsLetGoByItself(t *testing.T) {
+	program.OnlyAmongAll(t)
 	const evictAfter = 5 * time.Second // longer than any disk stands still
 	h := newHouse(t)
 	for i := range members {

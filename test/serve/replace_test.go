@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"chatterbox/test/program"
 )
 
 // TestALostDiskIsReplaced kills one of three while clients write, and takes its folder away.
@@ -16,6 +18,7 @@ import (
 // have let go of that, or told so. It catches up and writes again; all that was accepted at
 // the others, and all that had settled of it, is there once, in one order.
 func TestALostDiskIsReplaced(t *testing.T) {
+	program.OnlyAmongAll(t)
 	for name, flags := range map[string][]string{"by itself": {"--evict-after", "5s"}, "when told": {"--evict-after", "never"}} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
