@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatterbox/test/program"
 )
 
 const (
@@ -25,6 +27,7 @@ const (
 // have in memory while the third one is away; one of them is killed meanwhile and
 // comes back. In the end all have the same log, with everything in it.
 func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
+	program.OnlyAmongAll(t)
 	h := newHouse(t, func(places *[housed]place) {
 		for i := range members {
 			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20), "--evict-after", "never"}

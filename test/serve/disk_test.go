@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"chatterbox/test/program"
 )
 
 // diskBytes is the size of a small disk: room for what members write in a test.
@@ -144,6 +146,7 @@ func (h *house) isReadOnly(ctx context.Context, i int, why string) {
 // would succeed. The member must not believe it: it ends writing, can be read, and
 // with the next start, on a disk that is well, goes on without a loss.
 func TestAcceptedEntriesSurviveDisksThatFail(t *testing.T) {
+	program.OnlyAmongAll(t)
 	var below [members]*smallDisk
 	var folders [members]string
 	for i := range below {

@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"chatterbox/internal/netns"
+	"chatterbox/test/program"
 )
 
 func TestAcceptedEntriesSurviveCuts(t *testing.T) {
+	program.OnlyAmongAll(t)
 	apart(t, "cuts", cutSome)
 }
 
@@ -73,6 +75,7 @@ func newHouseApart(t *testing.T) (*house, *netns.Net) {
 // heal c learns of it and comes back by itself: what it had accepted alone settles,
 // once, and what was read at a position anywhere stays there.
 func TestWhoIsCutOffIsEvictedAndNoticesLater(t *testing.T) {
+	program.OnlyAmongAll(t)
 	h, net := newHouseApart(t)
 	h.startAll()
 	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })

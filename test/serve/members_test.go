@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatterbox/test/program"
 )
 
 // written starts all members, and clients that write to all of them until stop.
@@ -42,6 +44,7 @@ func written(t *testing.T) (h *house, stop func()) {
 // once. At last it is evicted again, and started without its folder: it reads the same
 // log and takes nothing.
 func TestAMemberThatIsGoneForGoodIsEvicted(t *testing.T) {
+	program.OnlyAmongAll(t)
 	h, stop := written(t)
 	defer stop()
 	h.until("something has settled", func() bool { return h.settled(0) > 20 })

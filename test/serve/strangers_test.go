@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chatterbox/test/program"
 )
 
 const (
@@ -32,6 +34,7 @@ const (
 // nothing. Each kind comes in turns with quiet; the report has the latency until
 // an entry has settled, in both.
 func TestStrangersDisturbNobody(t *testing.T) {
+	program.OnlyAmongAll(t)
 	h, s := besieged(t)
 	reading, stop := context.WithCancel(t.Context())
 	defer stop()
