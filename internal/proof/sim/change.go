@@ -11,7 +11,7 @@ import (
 // evict tells the member to have another one let go, whoever has that place now.
 // One that does not run, or knows of no view yet, does not hear it.
 func (n *node) evict(whom member.ID) {
-	if !n.running || n.paused || n.scarce.stalled {
+	if !n.listens() {
 		return
 	}
 	v := n.reducer.Status().View
@@ -23,7 +23,7 @@ func (n *node) evict(whom member.ID) {
 
 // comeBack tells the member to come back, if it was let go.
 func (n *node) comeBack() {
-	if n.running && !n.paused && !n.scarce.stalled {
+	if n.listens() {
 		n.change(member.Change{Kind: member.Rejoin, Identity: n.identity})
 	}
 }

@@ -37,19 +37,8 @@ func TestWhoJoinsWrites(t *testing.T) {
 				t.Parallel()
 				founders := int(name[0] - '0')
 				head := fmt.Sprintf("# run: protocol=delta members=%d seed=5 send=5s grace=60s changes batch=4 delay=1ms..4ms %s\n", founders, kind)
-				config, err := sim.ParseCase([]byte(head+text), name)
-				if err != nil {
-					t.Fatal(err)
-				}
 				watch := growing{founders: member.ID(founders), wrote: map[member.ID]int{}, read: map[member.ID]int{}}
-				config.Sink = &watch
-				result, err := sim.Run(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, v := range result.Violations {
-					t.Error(v)
-				}
+				result := holds(t, name, head+text, &watch)
 				for place := founders; place < len(result.Header.Members); place++ {
 					if id := member.ID(place); watch.wrote[id] == 0 || watch.read[id] == 0 {
 						t.Errorf("%s wrote %d batches, and the others delivered %d of them", member.Letter(id), watch.wrote[id], watch.read[id])

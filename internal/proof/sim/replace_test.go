@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"chatterbox/internal/core/member"
-	"chatterbox/internal/proof/sim"
 	"chatterbox/internal/proof/trace"
 )
 
@@ -38,19 +37,8 @@ func TestWhoLostItsDataIsReplaced(t *testing.T) {
 				}
 				t.Parallel()
 				head := "# run: protocol=delta members=4 seed=5 send=5s grace=60s changes rates=60,20,60,20 batch=4 delay=1ms..4ms " + kind + "\n"
-				config, err := sim.ParseCase([]byte(head+text), name)
-				if err != nil {
-					t.Fatal(err)
-				}
 				watch := replacing{pens: map[member.Identity]int{}}
-				config.Sink = &watch
-				result, err := sim.Run(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, v := range result.Violations {
-					t.Error(v)
-				}
+				holds(t, name, head+text, &watch)
 				if watch.opened == 0 || watch.pens[watch.pen] == 0 || watch.settled == 0 {
 					t.Errorf("c was replaced %d times, and wrote %d batches since, of which %d settled at a", watch.opened, watch.pens[watch.pen], watch.settled)
 				}

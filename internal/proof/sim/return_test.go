@@ -35,6 +35,24 @@ func returns() map[string]string {
 	}
 }
 
+// holds runs a case, lets a sink see its events, and demands that all promises hold.
+func holds(t *testing.T, name, text string, sink trace.Sink) sim.Result {
+	t.Helper()
+	config, err := sim.ParseCase([]byte(text), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Sink = sink
+	result, err := sim.Run(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range result.Violations {
+		t.Error(v)
+	}
+	return result
+}
+
 func TestWhoWasEvictedComesBack(t *testing.T) {
 	for name, text := range returns() {
 		for _, kind := range []string{"", "journal", "journal torn park=4096 segment=1024 history"} {
@@ -44,19 +62,8 @@ func TestWhoWasEvictedComesBack(t *testing.T) {
 				}
 				t.Parallel()
 				head := "# run: protocol=delta members=4 seed=5 send=5s grace=60s changes rates=60,20,60,20 batch=4 delay=1ms..4ms " + kind + "\n"
-				config, err := sim.ParseCase([]byte(head+text), name)
-				if err != nil {
-					t.Fatal(err)
-				}
 				var watch returning
-				config.Sink = &watch
-				result, err := sim.Run(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, v := range result.Violations {
-					t.Error(v)
-				}
+				holds(t, name, head+text, &watch)
 				if watch.opened == 0 || watch.again == 0 {
 					t.Errorf("c came back %d times, and wrote %d batches again", watch.opened, watch.again)
 				}
