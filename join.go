@@ -142,18 +142,9 @@ func membersOf(founders member.List, v *member.View) member.List {
 		return list
 	}
 	for place := len(list); place < len(v.Places); place++ {
-		list = append(list, memberAt(v, place))
+		list = append(list, v.Places[place].Member())
 	}
 	return list
-}
-
-// memberAt returns who has a place in a view.
-func memberAt(v *member.View, place int) member.Member {
-	m := member.Member{Name: v.Places[place].Name}
-	if host, port, err := splitAddress(v.Places[place].Address); err == nil {
-		m.Host, m.Port = host, port
-	}
-	return m
 }
 
 // list returns all members that are known by their places.

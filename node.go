@@ -128,7 +128,7 @@ func (n *Node) installed(v *member.View) {
 		return
 	}
 	for place := len(list); place < len(v.Places); place++ {
-		list = append(list[:place:place], memberAt(v, place))
+		list = append(list[:place:place], v.Places[place].Member())
 	}
 	n.meta.grow(len(list))
 	n.watch.grow(len(list))

@@ -3,7 +3,9 @@ package member
 import (
 	"encoding/binary"
 	"math"
+	"net"
 	"slices"
+	"strconv"
 
 	"chatterbox/internal/core/clock"
 )
@@ -188,6 +190,17 @@ func (p *Place) cutAfter(returns int) uint64 {
 		return p.Base
 	}
 	return math.MaxUint64
+}
+
+// Member returns the tenant of a place as a list has it; host and port are missing if
+// its address cannot be dialed.
+func (p *Place) Member() Member {
+	m := Member{Name: p.Name}
+	host, text, err := net.SplitHostPort(p.Address)
+	if port, wrong := strconv.Atoi(text); err == nil && wrong == nil && port > 0 && port <= math.MaxUint16 {
+		m.Host, m.Port = host, port
+	}
+	return m
 }
 
 // HadBefore reports whether an identity had the place before its tenant.

@@ -403,3 +403,20 @@ func FuzzView(f *testing.F) {
 		}
 	})
 }
+
+// TestAPlaceIsAMemberOfAList: a tenant whose address cannot be dialed has no port.
+func TestAPlaceIsAMemberOfAList(t *testing.T) {
+	for address, want := range map[string]member.Member{
+		"10.0.0.9:3000": {Name: "d", Host: "10.0.0.9", Port: 3000},
+		"[::1]:65535":   {Name: "d", Host: "::1", Port: 65535},
+		"h:0":           {Name: "d"},
+		"h:65536":       {Name: "d"},
+		"h":             {Name: "d"},
+		"":              {Name: "d"},
+	} {
+		p := member.Place{Name: "d", Address: address}
+		if got := p.Member(); got != want {
+			t.Errorf("%q: %+v, want %+v", address, got, want)
+		}
+	}
+}

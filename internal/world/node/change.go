@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -83,15 +81,12 @@ func (n *Node) readdress(v *member.View) {
 		return
 	}
 	for i := range v.Places {
-		p, id := &v.Places[i], member.ID(i)
-		if i >= n.transport.Known() {
+		id, m := member.ID(i), v.Places[i].Member()
+		switch {
+		case i >= n.transport.Known():
 			n.transport.Add(n.cfg.member(v, id))
-			continue
-		}
-		host, text, err := net.SplitHostPort(p.Address)
-		port, wrong := strconv.Atoi(text)
-		if id != n.cfg.Self && err == nil && wrong == nil {
-			n.transport.Move(id, host, port)
+		case id != n.cfg.Self && m.Port > 0:
+			n.transport.Move(id, m.Host, m.Port)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"chatterbox/internal/core/member"
@@ -308,13 +307,7 @@ func (c *Config) member(v *member.View, place member.ID) member.Member {
 	if v == nil || int(place) >= len(v.Places) {
 		return member.Member{Name: fmt.Sprint("number ", int(place)+1)}
 	}
-	p := &v.Places[place]
-	m := member.Member{Name: p.Name}
-	host, text, err := net.SplitHostPort(p.Address)
-	if port, wrong := strconv.Atoi(text); err == nil && wrong == nil {
-		m.Host, m.Port = host, port
-	}
-	return m
+	return v.Places[place].Member()
 }
 
 // joined returns who has a place behind the list by a view, which may be nil.
