@@ -26,7 +26,7 @@ format: ## format all files
 	gofmt -w test/embed
 
 processes: ## tests on real processes in network namespaces (root, nftables, iproute2)
-	go test -count=1 -v ./test/...
+	CHATTERBOX_PROCESSES=all go test -p 1 -count=1 -v ./test/... ./internal/netns
 
 bench: ## every benchmark six times into bench.txt, and its summary by benchstat
 	go test -run '^$$' -bench . -benchmem -count 6 ./... | tee bench.txt

@@ -27,6 +27,9 @@ const (
 	waitFor = 5 * time.Second
 	// clustersAtOnce bounds how many clusters run side by side.
 	clustersAtOnce = 4
+	// quickMaps: one in so many of the shipped maps is run where CI does not want
+	// all of them.
+	quickMaps = 3
 	// stuckAfter ends a cluster that does not end by itself.
 	stuckAfter = sendFor + 2*waitFor + 10*time.Second
 )
@@ -98,7 +101,7 @@ func TestCleanRunsAgree(t *testing.T) {
 func TestDeltaHoldsOnShippedMaps(t *testing.T) {
 	binary := program.Build(t)
 	for i, shipment := range failure.Shipped() {
-		if !program.Wants(i) {
+		if i%quickMaps != 0 && !program.All() {
 			continue
 		}
 		t.Run(shipment.Name, func(t *testing.T) {

@@ -83,10 +83,7 @@ func scenarios(t *testing.T) []scenario {
 
 func TestDeltaHolds(t *testing.T) {
 	path := binary(t)
-	for i, s := range scenarios(t) {
-		if !program.Wants(i) {
-			continue
-		}
+	for _, s := range scenarios(t) {
 		t.Run(s.claim, func(t *testing.T) {
 			t.Parallel()
 			s.holdsForDelta(t, newCrew(t, path, s.breaks, phases("--rate=10000")...))
@@ -98,7 +95,6 @@ func TestDeltaHolds(t *testing.T) {
 // it is here that a slow link or a late heal could cost somebody his
 // completeness. One cluster at a time, for each takes all there is.
 func TestDeltaHoldsAtFullSpeed(t *testing.T) {
-	program.OnlyAmongAll(t)
 	path := binary(t)
 	hard := regexp.MustCompile(`^(clean-run|halves-cut|minority|slow-host|a-fifth|paused|heal-two-seconds)`)
 	for _, s := range scenarios(t) {
@@ -126,7 +122,6 @@ func (s *scenario) holdsForDelta(t *testing.T, c *crew) {
 }
 
 func TestLockstepHolds(t *testing.T) {
-	program.OnlyAmongAll(t)
 	path := binary(t)
 	for _, s := range scenarios(t) {
 		t.Run(s.claim, func(t *testing.T) {
@@ -151,7 +146,6 @@ func TestLockstepHolds(t *testing.T) {
 // only one peer hears it before it dies in the middle of its sending, and
 // passes on what it heard.
 func TestDeadMembersEntriesLiveOn(t *testing.T) {
-	program.OnlyAmongAll(t)
 	const own = 30000 // entries that everybody writes who lives for 1.5 s
 	c := newCrew(t, binary(t), parse(t, "0s e <-> b,c,d cut\n1s e crash"), phases("--rate=20000", fmt.Sprintf("--messages=%d", own))...)
 	ended := play(t, c)
@@ -170,7 +164,6 @@ func TestDeadMembersEntriesLiveOn(t *testing.T) {
 // A member that is absent costs memory and, in the end, back-pressure, but
 // neither without bound, even at full speed.
 func TestAbsentMemberCostsBoundedMemory(t *testing.T) {
-	program.OnlyAmongAll(t)
 	c := newCrew(t, binary(t), parse(t, "0s e crash"), phases()...)
 	for i, e := range play(t, c) {
 		if e != nil {

@@ -57,12 +57,6 @@ func ReadTuple(stdout string) (Tuple, error) {
 // those that take longest are left out, so that go test ./... stays quick.
 func All() bool { return os.Getenv("CHATTERBOX_PROCESSES") == "all" }
 
-// quick: of many alike one in so many is looked at where not all are wanted.
-const quick = 5
-
-// Wants reports whether one of many alike is wanted.
-func Wants(i int) bool { return i%quick == 0 || All() }
-
 // OnlyAmongAll skips a test that is for those who want all.
 func OnlyAmongAll(tb testing.TB) {
 	tb.Helper()
