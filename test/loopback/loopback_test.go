@@ -29,7 +29,7 @@ const (
 	clustersAtOnce = 4
 	// quickMaps: one in so many of the shipped maps is run where CI does not want
 	// all of them.
-	quickMaps = 3
+	quickMaps = 5
 	// stuckAfter ends a cluster that does not end by itself.
 	stuckAfter = sendFor + 2*waitFor + 10*time.Second
 )

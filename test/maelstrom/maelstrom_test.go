@@ -65,6 +65,9 @@ func TestProcessesSurviveFailures(t *testing.T) {
 		{"frugal, a partition and a kill at the start", workbench.Broadcast, "0s n1 crash\n1s n1 restart\n1s n0,n1 <-> n2,n3,n4 cut\n2s * <-> * heal"},
 	} {
 		t.Run(story.name, func(t *testing.T) {
+			if !strings.Contains(story.name, "kill and a pause") {
+				program.OnlyAmongAll(t)
+			}
 			t.Parallel()
 			cfg := workbench.Config{
 				Nodes: 5, Workload: story.workload, Rate: 50, SendFor: 3 * time.Second, Recover: 4 * time.Second,

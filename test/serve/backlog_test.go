@@ -67,6 +67,7 @@ func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
 // away, is changed there while they run. Each gets it from the other when the third
 // one is back, and goes on.
 func TestDamageOfWhatIsParkedIsMended(t *testing.T) {
+	program.OnlyAmongAll(t)
 	h := newHouse(t, func(places *[housed]place) {
 		for i := range members {
 			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20), "--evict-after", "never"}

@@ -84,6 +84,7 @@ func (d *smallDisk) free() {
 // while. The member refuses, says why, can be read, and goes on by itself: no
 // process is started anew.
 func TestAcceptedEntriesSurviveFullDisks(t *testing.T) {
+	program.OnlyAmongAll(t)
 	var disks [members]*smallDisk
 	for i := range disks {
 		disks[i] = newSmallDisk(t, diskBytes())

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"chatterbox/test/program"
 )
 
 // join starts somebody who joins by a member, unless its folder has a place already.
@@ -43,6 +45,7 @@ func (h *house) logOf(at int) []entry {
 // when it has just been given its place, and another one later. Then founders leave, and
 // those who joined go on.
 func TestAClusterGrowsAndShrinks(t *testing.T) {
+	program.OnlyAmongAll(t)
 	h, stop := written(t)
 	defer stop()
 	ctx, cancel := context.WithCancel(t.Context())

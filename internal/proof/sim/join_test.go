@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/sim"
 	"chatterbox/internal/proof/trace"
 )
@@ -67,10 +68,7 @@ func (g *growing) Tell(e *trace.Event) {
 
 // TestRandomMembersJoin lets members come, go and fail as seeds draw it.
 func TestRandomMembersJoin(t *testing.T) {
-	seeds := uint64(12)
-	if testing.Short() {
-		seeds = 3
-	}
+	seeds := uint64(draw.Of(12, 4))
 	for founders := 1; founders <= 5; founders++ {
 		t.Run(fmt.Sprint(founders), func(t *testing.T) {
 			t.Parallel()
