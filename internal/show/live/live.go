@@ -22,7 +22,7 @@ import (
 
 const (
 	// sendEvery is how often a member's events are sent.
-	sendEvery = 40 * time.Millisecond
+	sendEvery = 100 * time.Millisecond
 	// keepFor is how long events are kept for the goroutine that writes: only if it
 	// is later than that does the member's turn encode them.
 	keepFor = time.Second

@@ -13,9 +13,9 @@ import (
 const (
 	// Behind is how far behind the run a merger tells: by then the events of
 	// all members have come.
-	Behind = 150 * time.Millisecond
+	Behind = 200 * time.Millisecond
 	// mergeEvery is how often it tells.
-	mergeEvery = 20 * time.Millisecond
+	mergeEvery = 40 * time.Millisecond
 	// mergeMax is how many events may wait to be told.
 	mergeMax = 1 << 17
 )
