@@ -51,6 +51,7 @@ const (
 	Down                    // Peer: the link to the peer is gone
 	Close                   // the own stream ends: nothing more will be submitted
 	Change                  // Change: somebody here wants the members to change; Effects.Refused says why they cannot
+	Away                    // this member is about to stop, as planned: nobody need wait for it until it is back
 )
 
 // Event is something that happens to a member. A reducer that is given
@@ -131,6 +132,22 @@ func (r *Recovered) Counts(b *Batch) bool {
 		return b.Last() <= r.View.Reach(b.Origin, b.Identity)
 	}
 	return int(b.Origin) >= len(r.Binding) || r.Binding[b.Origin] == 0 || r.Binding[b.Origin] == b.Identity
+}
+
+// IsTold reports whether all members that are heard hold the own stream, and know what
+// was promised of it.
+func (s *Status) IsTold() bool {
+	own := s.Held[s.Self]
+	for k, known := range s.Known {
+		gone := s.View != nil && s.View.Places[k].Role == member.Gone
+		if member.ID(k) == s.Self || gone || !s.Heard[k] {
+			continue
+		}
+		if known == nil || known[s.Self].Have < own.Have || known[s.Self].Promise < own.Promise {
+			return false
+		}
+	}
+	return true
 }
 
 // Status describes a member for people and reports.

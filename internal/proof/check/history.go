@@ -31,6 +31,7 @@ type history struct {
 	newcomers member.Set // who is no member before it joins
 
 	healedAt time.Duration // the last time that something was disturbed or healed
+	endedAt  time.Duration // the last time that a member ended or stood still
 	ended    bool          // the send phase is over
 }
 
@@ -143,7 +144,7 @@ func (h *history) note(e *trace.Event) {
 		m.informed = m.informed || h.wasInformed(e.Peer, e.Identity)
 	case trace.Crash:
 		m.running, m.paused = false, false
-		h.healedAt = e.At
+		h.healedAt, h.endedAt = e.At, e.At
 		m.older = m.older || e.Note == DataOlder
 		if e.Note == DataLost {
 			m.retire()
@@ -173,6 +174,9 @@ func (h *history) note(e *trace.Event) {
 	case trace.Fault, trace.Resume, trace.Pause:
 		m.paused = e.Kind == trace.Pause || e.Kind == trace.Fault && m.paused
 		h.healedAt = e.At
+		if e.Kind == trace.Pause {
+			h.endedAt = e.At
+		}
 	case trace.Phase:
 		h.ended = h.ended || e.Note != PhaseSend
 		h.healedAt = e.At

@@ -13,39 +13,42 @@ import (
 func settlesInTime(c *checker) rule {
 	within, longest := c.past.header.SettleWithinNs, time.Duration(0)
 	return func(e *trace.Event) {
-		longest = max(longest, c.judgePace(e, within))
+		longest = max(longest, c.judgePace(e, within, c.past.healedAt))
 		if e.Kind == trace.Phase && e.Note == PhaseEnd {
 			c.costs(costSettle, float64(longest)/float64(within))
 		}
 	}
 }
 
-// goesOn: the same of those that are left, where some are gone for good.
+// goesOn: the same of those that are left, where some are gone for good, or for a while
+// as planned.
 func goesOn(c *checker) rule {
-	return func(e *trace.Event) { c.judgePace(e, c.past.header.GoesOnWithinNs) }
+	return func(e *trace.Event) { c.judgePace(e, c.past.header.GoesOnWithinNs, c.past.endedAt) }
 }
 
 // judgePace judges how long batches take, when they are delivered, and those that
-// wait at the end of a phase. It returns how long this one took.
-func (c *checker) judgePace(e *trace.Event, within time.Duration) time.Duration {
+// wait at the end of a phase: from a time on, and from when the member began. It returns
+// how long this one took.
+func (c *checker) judgePace(e *trace.Event, within, from time.Duration) time.Duration {
+	from = max(from, startUp)
 	if e.Kind == trace.Deliver {
-		return c.judgeDelay(e, within)
+		return c.judgeDelay(e, within, max(from, c.past.members[e.Member].startedAt))
 	}
 	for k := range c.past.members {
 		if m := &c.past.members[k]; m.running && !m.paused && e.Note != PhaseSend {
-			c.judgeWaiting(e, k, m, within)
+			c.judgeWaiting(e, k, m, within, max(from, m.startedAt))
 		}
 	}
 	return 0
 }
 
 // judgeDelay returns how long the batch took, from when it could settle.
-func (c *checker) judgeDelay(e *trace.Event, within time.Duration) time.Duration {
+func (c *checker) judgeDelay(e *trace.Event, within, from time.Duration) time.Duration {
 	b := c.batch(e)
 	if b == nil {
 		return 0
 	}
-	late := e.At - c.counted(b.at) - within
+	late := e.At - max(b.at, from) - within
 	if late > 0 {
 		c.violated(e, "delivers %d/%d %v after it was appended, %v are allowed", e.Stream, e.Seq, e.At-b.at, within)
 	}
@@ -81,7 +84,7 @@ func healTime(c *checker) rule {
 
 // judgeWaiting finds a batch that should have been delivered by now, at the
 // end of a phase.
-func (c *checker) judgeWaiting(e *trace.Event, k int, m *witness, within time.Duration) {
+func (c *checker) judgeWaiting(e *trace.Event, k int, m *witness, within, from time.Duration) {
 	delivered := make([]uint64, len(c.past.streams))
 	next, _ := c.past.find(m.position)
 	for i := range next {
@@ -90,19 +93,13 @@ func (c *checker) judgeWaiting(e *trace.Event, k int, m *witness, within time.Du
 	}
 	for j := range c.past.streams {
 		s := &c.past.streams[j]
-		if i := s.after(delivered[j]); i < len(s.batches) && e.At > c.counted(s.batches[i].at)+within && s.batches[i].seq <= c.past.ends[j] {
+		if i := s.after(delivered[j]); i < len(s.batches) && e.At > max(s.batches[i].at, from)+within && s.batches[i].seq <= c.past.ends[j] {
 			horizon, by := m.horizon()
 			c.violated(e, "member %d has not delivered %d/%d, %v after it was appended; its horizon is %s, set by stream %d",
 				member.ID(k), member.ID(j), s.batches[i].seq, e.At-s.batches[i].at, horizon, by)
 			return
 		}
 	}
-}
-
-// counted returns from when on the time counts in which something that was appended
-// then must settle: from the last disturbance, if that came later.
-func (c *checker) counted(appended time.Duration) time.Duration {
-	return max(appended, c.past.healedAt, startUp)
 }
 
 // startUp is how long members may take to find out who is who; nothing settles

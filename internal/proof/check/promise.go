@@ -125,13 +125,18 @@ func (b *beliefs) note(e *trace.Event) clock.Mark {
 
 // truePromises: no batch of the stream with the promised time or less lies
 // outside the entries that the promise names, ever. A life whose place belongs
-// to another one may promise for a stream that does not count.
+// to another one may promise for a stream that does not count. Where a stream goes on
+// behind a cut, what was promised before is taken back to where it begins.
 func truePromises(c *checker) rule {
-	promised := make([]clock.Time, len(c.past.members))
+	promised, opened := make([]clock.Time, len(c.past.members)), make([]uint64, len(c.past.members))
 	return func(e *trace.Event) {
 		origin := &c.past.members[e.Stream]
 		s := &c.past.streams[e.Stream]
 		switch {
+		case e.Kind == trace.Opens:
+			if e.Number > opened[e.Stream] {
+				opened[e.Stream], promised[e.Stream] = e.Number, min(promised[e.Stream], e.Promise)
+			}
 		case e.Kind == trace.Start:
 			if origin := &c.past.members[e.Member]; origin.identity != e.Identity {
 				promised[e.Member] = 0
@@ -140,7 +145,7 @@ func truePromises(c *checker) rule {
 			if c.past.isOwn(e) && e.Seq > c.past.ownOf(e.Stream, origin.identity).length() && e.Time <= promised[e.Stream] {
 				c.violated(e, "appends its own %d/%d at time %d, for which %d was promised", e.Stream, e.Seq, uint64(e.Time), uint64(promised[e.Stream]))
 			}
-		case c.past.members[e.Member].gone.Has(e.Stream): // nothing beyond its end counts
+		case c.past.members[e.Member].gone.Has(e.Stream), c.past.members[e.Member].view < opened[e.Stream]: // nothing beyond its end counts
 		case e.Stream == e.Member && c.past.ownOf(e.Stream, origin.identity) == nil:
 			promised[e.Stream] = max(promised[e.Stream], e.Promise)
 		case origin.identities > 1:

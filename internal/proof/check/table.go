@@ -94,7 +94,7 @@ func stepChecks() []Check {
 		},
 		{
 			Name: "true-promises", Promise: "No batch with a promised time exists outside the entries that the promise names, ever.",
-			Catches: "false promise", kinds: []trace.Kind{trace.Start, trace.Publish, trace.Append}, applies: always, rule: truePromises,
+			Catches: "false promise", kinds: []trace.Kind{trace.Start, trace.Publish, trace.Append, trace.Opens}, applies: always, rule: truePromises,
 		},
 		{
 			Name: "trimmed-is-held", Promise: "What one member forgets, every member holds durably.",

@@ -97,6 +97,7 @@ const (
 	Evict                              // it is told to have Whom let go
 	Return                             // it is told to come back, if it was let go
 	Join                               // somebody who is not in the list asks to be taken in, and is called so
+	Stop                               // its process is told to end, as before an upgrade, and does so once the others know that
 )
 
 // WithoutChanges returns an error that tells each line that only a run with
@@ -104,7 +105,7 @@ const (
 func (m Map) WithoutChanges() error {
 	var mistakes mistakes
 	for i := range m {
-		if e := &m[i]; e.Action == Evict || e.Action == Return || e.Action == Join {
+		if e := &m[i]; e.Action == Evict || e.Action == Return || e.Action == Join || e.Action == Stop {
 			mistakes.add("%s%s happens only in runs with changes: chatterbox sim --changes", e.actionPrefix(), e.Action)
 		}
 	}

@@ -135,6 +135,8 @@ func (a Action) memberWord() string {
 		return "return"
 	case Join:
 		return "join"
+	case Stop:
+		return "stop"
 	default:
 		return fmt.Sprintf("Action(%d)", uint8(a))
 	}

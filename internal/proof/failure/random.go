@@ -335,6 +335,34 @@ func RandomDeaths(rng *rand.Rand, members int, length time.Duration) Map {
 	return d.drawn
 }
 
+// RandomStops draws a map in which one member after the other is stopped as planned, and
+// started again, and all is well besides: of fewer than three the other one waits.
+func RandomStops(rng *rand.Rand, members int, length time.Duration) Map {
+	d := drawer{rng: rng, members: members, length: length}
+	if members < 3 {
+		return nil
+	}
+	for at := metBy; at < length-stopFor; {
+		who := d.anyone()
+		back := at + stopFor + time.Duration(rng.Int64N(stopFor.Milliseconds()))*time.Millisecond
+		d.add(Event{At: at, From: who, Action: Stop}, Event{At: back, From: who, Action: Restart})
+		at = back + stopFor + time.Duration(rng.Int64N(stopFor.Milliseconds()))*time.Millisecond
+	}
+	return d.drawn
+}
+
+// stopFor is how long a member that is stopped as planned is away at least, and how long
+// after it is back the next one is stopped.
+const stopFor = 1500 * time.Millisecond
+
+// stops has somebody stopped as planned in half of all draws, once or twice, and mostly
+// started again.
+func (d *drawer) stops() {
+	for range d.rng.IntN(2) * (1 + d.rng.IntN(2)) {
+		d.onMember(Event{Action: Stop}, Event{Action: Restart})
+	}
+}
+
 // metBy is when all members have met.
 const metBy = time.Second
 
@@ -360,8 +388,9 @@ func RandomJoins(rng *rand.Rand, founders, members int, length time.Duration, cr
 const joinedBy = 500 * time.Millisecond
 
 // RandomChanges adds to a map that members are told to let others go, and these to
-// come back; and that some lose their data, and the others are told so.
-func RandomChanges(rng *rand.Rand, members int, length time.Duration, m Map) Map {
+// come back; that some lose their data, and the others are told so; and, where members
+// keep data, that some are stopped as planned.
+func RandomChanges(rng *rand.Rand, members int, length time.Duration, crashes bool, m Map) Map {
 	d := drawer{rng: rng, members: members, length: length, drawn: slices.Clone(m)}
 	for range 1 + rng.IntN(3) {
 		d.draw(Changes)
@@ -372,6 +401,9 @@ func RandomChanges(rng *rand.Rand, members int, length time.Duration, m Map) Map
 	back := drawer{rng: rng, members: members, length: length}
 	back.comeBack(d.drawn)
 	d.drawn = append(d.drawn, back.drawn...)
+	if crashes {
+		d.stops()
+	}
 	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return d.drawn
 }

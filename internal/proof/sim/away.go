@@ -16,7 +16,11 @@ func (w *world) demandOfLettingGo() {
 	if s.EvictAfter == 0 || s.Scarce {
 		return
 	}
-	if w.header.Stays = w.noneAway(); !w.someDie() {
+	switch w.header.Stays = w.noneAway(); {
+	case w.someStop():
+		w.header.GoesOnWithinNs = goOnWithin
+		return
+	case !w.someDie():
 		return
 	}
 	w.header.GoesOnWithinNs = s.EvictAfter + goOnWithin
@@ -42,6 +46,36 @@ func (w *world) someDie() bool {
 	}
 	living := w.config.Members - dead.Len()
 	return w.shape.EvictAfter > 0 && !w.shape.Scarce && dead.Len() > 0 && living >= member.Quorum(w.config.Members)
+}
+
+// calmFrom is how long before the next one is stopped as planned the last one must be
+// back: by then it has what the others have.
+const calmFrom = time.Second
+
+// someStop reports whether nothing fails but that members with their data are stopped as
+// planned and started again, one after the other, once all have met: then the others wait
+// for nobody.
+func (w *world) someStop() bool {
+	if w.config.Members < 3 || !w.shape.Changes || !w.shape.Journal || w.shape.Scarce || len(w.lines) == 0 {
+		return false
+	}
+	from, away := meetFor, false
+	for _, e := range w.schedule.Members() {
+		switch {
+		case e.Action == failure.Stop && !away && e.At >= from:
+			away = true
+		case e.Action == failure.Restart && away && e.At > from:
+			from, away = e.At+calmFrom, false
+		default:
+			return false
+		}
+	}
+	for i := range w.lines {
+		if w.lines[i].Arrow != failure.NoLink {
+			return false
+		}
+	}
+	return true
 }
 
 // noneAway reports whether no member is away from a quorum for so long that the

@@ -17,6 +17,7 @@ const (
 	powerLost ending = iota // what was not synced is lost, but perhaps for a part
 	killed                  // what was written stays readable, until power is lost
 	dataLost                // everything is lost
+	stopped                 // as planned; then as killed
 )
 
 // endings returns how a life ends by an action of the map.
@@ -50,6 +51,8 @@ func (n *node) end(how ending) {
 		note = check.DataLost
 	case how == killed:
 		note = "killed, keeping its data"
+	case how == stopped:
+		note = "stopped as planned, keeping its data"
 	}
 	n.losePower(how)
 	w.Tell(&trace.Event{At: w.now, Kind: trace.Crash, Member: n.id, Note: note})
@@ -61,7 +64,7 @@ func (n *node) losePower(how ending) {
 	case n.disk == nil:
 	case how == dataLost:
 		n.disk = new(journal.Memory)
-	case how == killed:
+	case how == killed, how == stopped:
 		n.disk.Kill()
 	case n.world.shape.Torn:
 		n.disk.Crash(func(unsynced int) (from, to int) {

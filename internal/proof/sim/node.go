@@ -47,17 +47,19 @@ type node struct {
 	history         *history.Log // nil: nobody reads
 	reader          reader
 
-	speed   float64       // ticks for each true one
-	local   time.Duration // the member's own time at the moment since
-	since   time.Duration
-	pace    time.Duration // of its ticks, in its own time
-	ticks   uint32        // counts the changes of pace: ticks of an older one are void
-	inbox   []item
-	awake   bool // a turn of the loop is scheduled
-	waiting int  // entries for which the outbox has no room
-	closing bool
-	fall    fall
-	scarce  scarce
+	speed    float64       // ticks for each true one
+	local    time.Duration // the member's own time at the moment since
+	since    time.Duration
+	pace     time.Duration // of its ticks, in its own time
+	ticks    uint32        // counts the changes of pace: ticks of an older one are void
+	inbox    []item
+	awake    bool // a turn of the loop is scheduled
+	waiting  int  // entries for which the outbox has no room
+	closing  bool
+	stopping bool // as planned
+	stopBy   time.Duration
+	fall     fall
+	scarce   scarce
 
 	places   int          // of which it knows
 	newcomer *newcomer    // who has the place if it is none of the list's; nil: nobody
@@ -208,7 +210,7 @@ func (n *node) dialAll(from int) {
 
 // stop takes the member out of the world.
 func (n *node) stop() {
-	n.running, n.paused = false, false
+	n.running, n.paused, n.stopping = false, false, false
 	n.life++
 	n.drop()
 	n.outbox.Close()
@@ -344,7 +346,7 @@ func (n *node) step(e protocol.Event) {
 // own, as long as nothing waits that came before and there is no disk to wait
 // for.
 func (n *node) fill() {
-	if !n.running || n.paused || n.closing || n.scarce.stalled || n.seeks {
+	if !n.running || n.paused || n.closing || n.stopping || n.scarce.stalled || n.seeks {
 		return
 	}
 	for n.waiting > 0 {

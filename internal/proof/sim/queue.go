@@ -21,6 +21,7 @@ const (
 	evHeal                     // all failures are over
 	evBackup                   // a copy of the data of member to is kept for number aux of the member events
 	evFallBy                   // member to crashes now if it did not before
+	evStop                     // member to ends as planned if the others know by now
 	evRoom                     // the disk of member to is full, or has room again
 	evJoin                     // number aux of those who join asks to be taken in
 	evWrite                    // member to, which has joined, asks to become a writer

@@ -196,7 +196,7 @@ func (w *world) drawMap() failure.Map {
 	m := w.drawFailures()
 	if w.config.Changes {
 		rng, n := stream(w.config.Seed, drawChanges), len(w.names)
-		m = failure.RandomChanges(rng, n, w.config.SendFor, m)
+		m = failure.RandomChanges(rng, n, w.config.SendFor, w.shape.Journal, m)
 		if n > w.config.Members { // founders who all forget begin another cluster, whoever has joined theirs
 			m = slices.DeleteFunc(m, func(e failure.Event) bool {
 				return e.Action == failure.CrashLosingData && slices.Equal(e.From.Names, []string{w.list[0].Name})
@@ -214,8 +214,15 @@ const deathsIn = 4
 // drawFailures draws what fails.
 func (w *world) drawFailures() failure.Map {
 	rng, n, c := stream(w.config.Seed, drawMap), w.config.Members, &w.config
-	if deaths := stream(c.Seed, drawDeaths); w.shape.EvictAfter > 0 && deaths.IntN(deathsIn) == 0 {
-		return failure.RandomDeaths(deaths, n, c.SendFor)
+	if deaths := stream(c.Seed, drawDeaths); w.shape.EvictAfter > 0 {
+		switch deaths.IntN(deathsIn) {
+		case 0:
+			return failure.RandomDeaths(deaths, n, c.SendFor)
+		case 1:
+			if w.shape.Journal {
+				return failure.RandomStops(deaths, n, c.SendFor)
+			}
+		}
 	}
 	if w.shape.Changes {
 		return w.drawKept(rng)

@@ -168,6 +168,10 @@ func (w *world) proceed(e *event) {
 		if n := w.nodes[e.to]; e.life == n.life {
 			n.end(n.fall.ending)
 		}
+	case evStop:
+		if n := w.nodes[e.to]; e.life == n.life {
+			n.goOnStopping()
+		}
 	case evRoom:
 		if n := w.nodes[e.to]; e.life == n.life {
 			n.changeRoom()
@@ -277,9 +281,14 @@ func (w *world) onMember(number uint32) {
 		n.end(dataLost)
 	case failure.CrashRestoring:
 		n.crashRestoring(number)
+	case failure.Stop:
+		n.stopAsPlanned()
 	case failure.Start, failure.Restart:
-		if n.fall.within != 0 {
+		switch {
+		case n.fall.within != 0:
 			n.end(n.fall.ending)
+		case n.stopping:
+			n.end(stopped)
 		}
 		if !n.running {
 			n.start()

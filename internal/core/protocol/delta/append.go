@@ -16,7 +16,7 @@ func (d *Delta) onSubmit(b *protocol.Batch) {
 	case orphan && !d.takeOrphan(b):
 		d.fx.Release = append(d.fx.Release, *b)
 		return
-	case !orphan && (d.roster.Observes() || d.closed || len(d.own.back.orphans) > 0):
+	case !orphan && (d.roster.Observes() || d.isEnding() || len(d.own.back.orphans) > 0):
 		d.counts.Drop(*b, &d.fx)
 		return
 	}

@@ -97,7 +97,7 @@ func (d *Delta) Room() int {
 
 func (d *Delta) updateRoom() {
 	d.own.room = 0
-	if d.roster.Observes() || d.closed || !d.contact {
+	if d.roster.Observes() || d.isEnding() || !d.contact {
 		return
 	}
 	share, kept := d.share(), 0

@@ -64,7 +64,7 @@ const askTurn = time.Second
 // wish returns what a peer is asked for, nil if nothing is: one member at a time, so
 // that not all of them propose the same.
 func (d *Delta) wish(l *link) *member.Change {
-	if !d.own.back.wanted || d.closed || d.own.back.closing || l.report.view != d.roster.Tag() || !d.boundTo(l) || d.synod.Wedged() {
+	if !d.own.back.wanted || d.isEnding() || d.own.back.closing || l.report.view != d.roster.Tag() || !d.boundTo(l) || d.synod.Wedged() {
 		return nil
 	}
 	turn := int(d.now/askTurn) % d.roster.Size()
@@ -223,7 +223,7 @@ func (d *Delta) popOrphan() {
 // writeAgain has the driver submit what is to be written again, as far as there is
 // room for it.
 func (d *Delta) writeAgain() {
-	if d.roster.Observes() || d.closed {
+	if d.roster.Observes() || d.isEnding() {
 		return
 	}
 	room := d.own.room
@@ -239,7 +239,7 @@ func (d *Delta) writeAgain() {
 // takeOrphan reports whether a batch that is submitted is the next one to be written
 // again; then it is not kept for that any more.
 func (d *Delta) takeOrphan(b *protocol.Batch) bool {
-	if d.roster.Observes() || d.closed || len(d.own.back.orphans) == 0 || d.own.back.orphans[0].Seq != b.Seq || b.Seq != d.frontier.held(d.cfg.Self)+1 {
+	if d.roster.Observes() || d.isEnding() || len(d.own.back.orphans) == 0 || d.own.back.orphans[0].Seq != b.Seq || b.Seq != d.frontier.held(d.cfg.Self)+1 {
 		return false
 	}
 	d.popOrphan()

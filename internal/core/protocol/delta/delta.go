@@ -108,6 +108,8 @@ func (d *Delta) Step(e protocol.Event) protocol.Effects {
 		d.close()
 	case protocol.Change:
 		d.fx.Refused = d.onChange(e.Change)
+	case protocol.Away:
+		d.onAway()
 	}
 	return d.fx
 }

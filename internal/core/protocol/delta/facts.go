@@ -110,7 +110,7 @@ func (d *Delta) onMark(target *row, mark protocol.StreamMark, ownWord bool) {
 		return
 	}
 	d.frontier.rose(target, mark.Stream, d.now)
-	if finite {
+	if finite && !d.isAhead(mark.Promise) {
 		d.clock.Merge(mark.Promise)
 		d.reserve()
 	}

@@ -150,7 +150,7 @@ func drawBatch(t *rapid.T) protocol.Batch {
 // drawEvent returns anything that a world could do to a member, and a lot that it
 // could not.
 func drawEvent(t *rapid.T) protocol.Event {
-	e := protocol.Event{Kind: protocol.Kind(rapid.IntRange(int(protocol.Submit), int(protocol.Change)).Draw(t, "kind"))}
+	e := protocol.Event{Kind: protocol.Kind(rapid.IntRange(int(protocol.Submit), int(protocol.Away)).Draw(t, "kind"))}
 	switch e.Kind {
 	case protocol.Submit:
 		e.Batch = protocol.Batch{Count: 1, Bytes: make([]byte, 10)}
@@ -160,7 +160,7 @@ func drawEvent(t *rapid.T) protocol.Event {
 		e.Change = drawChange(t)
 	case protocol.Up, protocol.Down:
 		e.Peer, e.Reliable = member.ID(rapid.IntRange(1, hostileMembers-1).Draw(t, "peer")), rapid.Bool().Draw(t, "reliable")
-	case protocol.Flush, protocol.Tick, protocol.Close:
+	case protocol.Flush, protocol.Tick, protocol.Close, protocol.Away:
 	}
 	return e
 }

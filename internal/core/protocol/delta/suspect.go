@@ -12,6 +12,7 @@ type suspicion struct {
 	away   []time.Duration // by place; nil: nobody is
 	looked time.Duration   // when that was found out last
 	came   []time.Duration // by place: when its tenant came back last; nil: nobody did
+	self   bool            // this member is about to be away itself, as planned
 	barred []time.Duration // by place: until when who was let go for being away is not taken back; nil: nobody is
 }
 
@@ -83,10 +84,11 @@ func (s *suspicion) pass(now, moment time.Duration, view *member.View, together 
 func (s *suspicion) clear(now time.Duration) { s.away, s.looked = nil, now }
 
 // overdue returns who has been away for so long, or longer, first, and whether there is
-// such a one.
-func (s *suspicion) overdue(limit time.Duration) (whom member.ID, found bool) {
+// such a one. Who is away as planned may be so for longer.
+func (s *suspicion) overdue(limit time.Duration, planned func(member.ID) bool) (whom member.ID, found bool) {
 	for place, away := range s.away {
-		if away >= limit && (!found || away > s.away[whom]) {
+		late := away >= limit && (away >= awayMax || !planned(member.ID(place)))
+		if late && (!found || away > s.away[whom]) {
 			whom, found = member.ID(place), true
 		}
 	}
@@ -110,7 +112,7 @@ func (d *Delta) suspect() {
 		return
 	}
 	d.suspicion.pass(d.now, d.cfg.KeepAlive, view, together)
-	whom, found := d.suspicion.overdue(d.cfg.EvictAfter)
+	whom, found := d.suspicion.overdue(d.cfg.EvictAfter, d.isAway)
 	if !found || d.choosing() {
 		return
 	}

@@ -24,13 +24,16 @@ func TestSuspicion(t *testing.T) {
 		together member.Set // nil: too few
 	}
 	for name, test := range map[string]struct {
-		looks []looks
-		whom  member.ID
-		found bool
+		looks   []looks
+		planned bool
+		whom    member.ID
+		found   bool
 	}{
 		"nobody is away":                     {looks: []looks{{30, moment, set(0, 1, 2)}}},
 		"not for long enough":                {looks: []looks{{19, moment, set(0, 1)}}},
 		"one is":                             {looks: []looks{{20, moment, set(0, 1)}}, whom: 2, found: true},
+		"one is, as planned":                 {looks: []looks{{20, moment, set(0, 1)}}, planned: true},
+		"one is, as planned, for too long":   {looks: []looks{{3000, moment, set(0, 1)}}, planned: true, whom: 2, found: true},
 		"it came back":                       {looks: []looks{{19, moment, set(0, 1)}, {1, moment, set(0, 1, 2)}, {19, moment, set(0, 1)}}},
 		"two, one of them for longer":        {looks: []looks{{5, moment, set(0, 1)}, {25, moment, set(0)}}, whom: 2, found: true},
 		"who looks stood still":              {looks: []looks{{1, moment, set(0, 1)}, {1, time.Hour, set(0, 1)}}},
@@ -50,7 +53,8 @@ func TestSuspicion(t *testing.T) {
 					}
 				}
 			}
-			if whom, found := s.overdue(limit); whom != test.whom || found != test.found {
+			planned := func(member.ID) bool { return test.planned }
+			if whom, found := s.overdue(limit, planned); whom != test.whom || found != test.found {
 				t.Errorf("overdue is %d, %t", whom, found)
 			}
 		})

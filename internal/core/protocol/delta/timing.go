@@ -31,6 +31,10 @@ const (
 // barMax is the longest that who was let go for being away is not taken back.
 const barMax = 5 * time.Minute
 
+// awayMax is how long a member that is away as planned is waited for at least: until then
+// it costs no more than what the others keep for it.
+const awayMax = 5 * time.Minute
+
 // stayLimits is for how many times the time that members wait for one that is away it
 // must have been back so that earlier times do not count.
 const stayLimits = 20

@@ -109,7 +109,7 @@ func (e *evidence) Ended() bool { return e.closed }
 
 // choose goes on with the choice of the next view.
 func (d *Delta) choose() {
-	if !d.choosing() {
+	if d.suspicion.self || !d.choosing() {
 		return
 	}
 	voted, decided := d.synod.Step(d.now, (*evidence)(d))
@@ -283,6 +283,9 @@ func (d *Delta) install(v *member.View) {
 	}
 	d.cutAll()
 	d.takePlace(was)
+	if d.suspicion.self {
+		d.promiseAhead()
+	}
 	d.keepBinding()
 	d.publishBinding()
 	for i := range d.links {

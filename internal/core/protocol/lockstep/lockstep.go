@@ -143,6 +143,7 @@ func (l *Lockstep) Step(e protocol.Event) protocol.Effects {
 		l.onDown(&l.peers[e.Peer].link)
 	case protocol.Close:
 		l.writer.closing = true
+	case protocol.Away: // its members wait for each other
 	case protocol.Change:
 		l.effects.Refused = errors.New("members of a cluster that runs lockstep are those of its list, for as long as it runs: run delta")
 	default:
