@@ -75,7 +75,7 @@ func (d *Delta) rate(c *confirmation, before, little int, period time.Duration) 
 }
 
 const (
-	outlineShare = 4         // of so many parts of the memory one is for what is left of parked batches: who knows less of what is stable has more of it
+	outlineShare = 4         // of so many parts of a writer's share of the memory one is for what is left of its parked batches: who knows less of what is stable has more of it
 	aheadOfSend  = 256 << 10 // bytes that may wait to be sent to a peer that is there
 	backlogFloor = 64 << 10  // bytes that may always wait
 )
@@ -106,7 +106,7 @@ func (d *Delta) updateRoom() {
 	}
 	room := share - kept
 	if d.parks() {
-		room = d.cfg.MemoryBytesMax/outlineShare - d.own.outlines
+		room = share/outlineShare - d.streams[d.cfg.Self].log.parked.memory
 	}
 	for i := range d.links {
 		if l := &d.links[i]; l.peer != d.cfg.Self && !d.roster.IsGone(l.peer) {
