@@ -77,13 +77,17 @@ var (
 	// not met yet. It is worth trying again later. It comes with the cause of
 	// the context, except for a full disk, which is reported at once.
 	ErrFull = errors.New("chatterbox: no room")
-	// ErrReadOnly means that this member accepts no entries, because it came
-	// back without its data, or its disk failed. Reading still works.
+	// ErrReadOnly means that this member accepts no entries, because it only
+	// reads (Config.Observe), came back without its data, or its disk failed. Reading still works.
 	ErrReadOnly = errors.New("chatterbox: this member does not write")
 	// ErrLost means that an entry will never settle: its member was evicted
 	// before others held it. See Node.Orphans.
 	ErrLost = errors.New("chatterbox: the entry is lost")
 )
+
+// ErrBehind is in Status.Ready of a member that counts nowhere yet, or only reads, and has
+// not all that the others held a second ago.
+var ErrBehind = errors.New("chatterbox: this member is behind")
 
 // ErrRefused means that the members cannot be changed so. Nothing was begun.
 var ErrRefused = errors.New("chatterbox: change refused")

@@ -60,6 +60,11 @@ type Config struct {
 	// must be new. A folder knows its place: started with it again a member needs
 	// neither Join nor Members.
 	Join string
+	// Observe has a member that joins, or has joined, only read: it gets all that
+	// settles, in order and with its positions, counts nowhere, and nothing waits for it.
+	// Broadcast returns [ErrReadOnly]. Started without Observe it becomes a member that
+	// writes. One that is thrown away leaves its name, which another one may take.
+	Observe bool
 	// Address is where peers dial a member that joins: "host:port". Those of the list
 	// have it there.
 	Address string
@@ -189,6 +194,7 @@ func (c *Config) validateJoin(check func(ok bool, format string, args ...any)) {
 	check(len(c.Members) > 0 || c.Join != "" || c.Dir != "", "Members are missing: name the founders, or a member to Join by")
 	check(len(c.Members) == 0 || c.Join == "", "Members and Join exclude each other: who joins is none of the founders")
 	check(len(c.Members) > 0 || validName(c.Name), "Name is %q: a name has 1 to %d letters, digits, '.', '_' or '-'", c.Name, nameBytesMax)
+	check(len(c.Members) == 0 || !c.Observe, "Observe is for who joins: the founders are members")
 	if c.Join == "" {
 		check(c.Address == "" || len(c.Members) == 0, "Address is for who joins: that of a founder is in Members")
 		return
@@ -251,7 +257,7 @@ func validName(name string) bool {
 func (c *Config) inner(n *Node, self member.ID, seat *node.Seat) node.Config {
 	inner := node.Config{
 		Members: n.list(), Self: self, Cluster: c.Cluster, Listen: c.Listen, TLS: c.TLS, Insecure: c.Insecure,
-		DataDir: c.Dir, MeetFirst: true, Changes: true, EvictAfter: c.EvictAfter, MemoryBytesMax: int(c.MaxMemory - c.MaxMemory/4), DiskBytesMax: c.MaxDisk, Log: c.Log,
+		DataDir: c.Dir, MeetFirst: true, Changes: true, EvictAfter: c.EvictAfter, Observe: c.Observe, MemoryBytesMax: int(c.MaxMemory - c.MaxMemory/4), DiskBytesMax: c.MaxDisk, Log: c.Log,
 	}
 	if seat != nil {
 		inner.Members, inner.View, inner.Identity = seat.Members, seat.View, seat.Identity

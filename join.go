@@ -71,6 +71,9 @@ func (c *Config) seatOfFolder() (*node.Seat, error) {
 	case owner.View.Places[owner.Self].Name != c.Name:
 		return nil, fmt.Errorf("the folder %s is that of %s: this is %s", c.Dir, owner.View.Places[owner.Self].Name, c.Name)
 	}
+	if c.Observe && owner.View.Places[owner.Self].Role == member.Writer {
+		return nil, fmt.Errorf("the folder %s is that of a member that counts: start it without Observe, and if it is to read only, have it leave first", c.Dir)
+	}
 	list, err := member.ReadList(filepath.Join(c.Dir, foundersFile))
 	if err != nil {
 		return nil, err
@@ -88,7 +91,7 @@ func (c *Config) join(ctx context.Context) (*node.Seat, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := node.Config{Cluster: c.Cluster, TLS: c.TLS, Insecure: c.Insecure, Changes: true, Log: c.Log}
+	cfg := node.Config{Cluster: c.Cluster, TLS: c.TLS, Insecure: c.Insecure, Changes: true, Observe: c.Observe, Log: c.Log}
 	node.Alteration(ctx)(&cfg)
 	contact, own := member.Member{Name: c.Join, Host: host, Port: port}, member.Member{Name: c.Name, Host: ownHost, Port: ownPort}
 	for last := ""; ; {

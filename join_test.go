@@ -201,3 +201,50 @@ func TestWhoJoinsShowsACertificateForItsName(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhoObservesReadsAndIsNoMember: it has all, in order, with the positions that the
+// others have; writes nothing; changes nobody's mind about whom to wait for; and comes
+// to be a member only once it is opened without Observe.
+func TestWhoObservesReadsAndIsNoMember(t *testing.T) {
+	all := loopback(t, "a", "o")
+	a := opened(t, chatterbox.Config{Name: "a", Members: all[:1], Dir: t.TempDir()})
+	dir := t.TempDir()
+	cfg := chatterbox.Config{Name: "o", Join: all[0].Address, Address: all[1].Address, Dir: dir, Observe: true}
+	o := opened(t, cfg)
+	last := broadcast(t, a, "one")
+	if at, err := o.Position(t.Context(), last); err != nil || at != 1 {
+		t.Fatalf("at %d: %v", at, err)
+	}
+	if got := texts(t, o, 1); !slices.Equal(got, []string{"one"}) {
+		t.Errorf("the observer reads %q", got)
+	}
+	if _, err := o.Broadcast(t.Context(), []byte("no")); !errors.Is(err, chatterbox.ErrReadOnly) || !strings.Contains(err.Error(), "only reads") {
+		t.Errorf("an observer writes: %v", err)
+	}
+	if _, err := o.Change(t.Context(), chatterbox.Change{Return: "o"}); !errors.Is(err, chatterbox.ErrRefused) || !strings.Contains(err.Error(), "without --observe") {
+		t.Errorf("an observer becomes a member: %v", err)
+	}
+	for _, n := range []*chatterbox.Node{a, o} {
+		status := n.Status()
+		if m := status.Members[1]; len(status.View.Members) != 1 || !m.Observing || m.Joining || m.Evicted || m.Counts() || !status.Members[0].Counts() {
+			t.Errorf("%s shows %+v", status.Name, status)
+		}
+	}
+	closed(t, o)
+	last = broadcast(t, a, "two")
+	if at, err := a.Position(t.Context(), last); err != nil || at != 2 {
+		t.Fatalf("what is written while the observer is gone is at %d: %v", at, err)
+	}
+	cfg.Observe, cfg.Join, cfg.Address = false, "", ""
+	o = opened(t, cfg)
+	becomesMember(t, o, "o")
+	last = broadcast(t, o, "three")
+	if at, err := a.Position(t.Context(), last); err != nil || at != 3 {
+		t.Fatalf("at %d: %v", at, err)
+	}
+	closed(t, o)
+	cfg.Observe = true
+	if _, err := chatterbox.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "have it leave first") {
+		t.Errorf("a member observes: %v", err)
+	}
+}

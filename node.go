@@ -26,6 +26,7 @@ type Node struct {
 	log      *slog.Logger
 
 	evictAfter time.Duration
+	observe    bool
 	replaced   atomic.Pointer[member.View] // the view, once a place of it had more than one tenant
 
 	inner     *node.Node
@@ -66,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		list, self = membersOf(seat.Members, seat.View), seat.Self
 	}
 	n := &Node{
-		name: cfg.Name, self: self, volatile: cfg.Volatile, log: cfg.Log, evictAfter: cfg.EvictAfter,
+		name: cfg.Name, self: self, volatile: cfg.Volatile, log: cfg.Log, evictAfter: cfg.EvictAfter, observe: cfg.Observe,
 		closed: make(chan struct{}), done: make(chan struct{}), fetch: fetch{turn: newTurn()},
 	}
 	n.members.Store(&list)
@@ -108,7 +109,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		end(err)
 		return nil, fmt.Errorf("chatterbox: open: %w", err)
 	}
-	if cfg.EvictAfter > 0 {
+	if cfg.EvictAfter > 0 && !cfg.Observe {
 		go n.comeBack(life)
 	}
 	if !bound() {

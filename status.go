@@ -12,6 +12,7 @@ import (
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
+	"chatterbox/internal/world/node"
 )
 
 // Status is the state of a member at one instant.
@@ -63,6 +64,8 @@ type MemberStatus struct {
 	// Joining reports whether it has a place and does not count yet: it gets what
 	// the others hold, and then asks to be a member.
 	Joining bool
+	// Observing reports whether it has joined only to read, and does not count.
+	Observing bool
 	// Heard is when this member was last heard directly, by a clock here. Zero:
 	// never since the start.
 	Heard time.Time
@@ -86,6 +89,9 @@ type MemberStatus struct {
 	Meta []byte
 }
 
+// Counts reports whether it is a member of the view: others read only, or are gone.
+func (m *MemberStatus) Counts() bool { return !m.Evicted && !m.Joining && !m.Observing }
+
 // A Holding is how much a member holds of the entries of one origin.
 type Holding struct {
 	// Seq is the last entry that it holds with all before it, of the origin's
@@ -103,6 +109,7 @@ type watch struct {
 	heard   []time.Time
 	settled time.Time // when something settled last
 	last    protocol.Status
+	level   level
 }
 
 // grow makes room for so many members.
@@ -127,6 +134,7 @@ func (w *watch) sample(status *protocol.Status) {
 	if status.Settled > w.last.Settled {
 		w.settled = now
 	}
+	w.level.sample(status, now)
 	w.last = *status
 }
 
@@ -177,7 +185,8 @@ func (n *Node) Status() Status {
 			s.Members[i].Entries = extent.Have[i]
 		}
 		s.Members[i].Joining = isJoining(view, member.ID(i))
-		s.Members[i].Evicted = isGone(view, member.ID(i)) && !s.Members[i].Joining
+		s.Members[i].Observing = isObserving(view, member.ID(i))
+		s.Members[i].Evicted = isGone(view, member.ID(i)) && !s.Members[i].Joining && !s.Members[i].Observing
 		if id := member.ID(i); waits >= holdUpMin && i < len(status.Held) && status.Held[id].Promise < first {
 			s.Members[i].HoldsUpSince = time.Now().Add(-waits)
 			if s.Ready == nil {
@@ -251,8 +260,8 @@ func (n *Node) ready(status *protocol.Status) error {
 		return errors.New("chatterbox: the members have not met: " + n.silentNow(status))
 	}
 	view, _ := n.inner.View()
-	if isJoining(view, n.self) {
-		return errors.New("chatterbox: " + n.howFar(status))
+	if isJoining(view, n.self) || n.observes(view) && !n.watch.isLevel() {
+		return fmt.Errorf("%w: %s", ErrBehind, n.howFar(status))
 	}
 	silent := func(id int) bool { return !isGone(view, member.ID(id)) && n.watch.silent(id) }
 	if text := n.unheard(silent); text != everybodyHeard {
@@ -261,19 +270,68 @@ func (n *Node) ready(status *protocol.Status) error {
 	return nil
 }
 
+// observes reports whether this member only reads, as it was started to.
+func (n *Node) observes(v *member.View) bool { return n.observe && isGone(v, n.self) }
+
+// mostHeld returns how many entries the peer is known to hold that holds most, and
+// reports whether that is known of any.
+func mostHeld(status *protocol.Status) (most uint64, known bool) {
+	for _, marks := range status.Known {
+		all := uint64(0)
+		for _, mark := range marks {
+			all += mark.Have
+		}
+		most, known = max(most, all), known || marks != nil
+	}
+	return most, known
+}
+
+// level is what tells whether a member keeps up with the others.
+type level struct {
+	aim     uint64    // entries that one of them held when it was set
+	reached time.Time // when as many were held here last
+	aimed   bool
+}
+
+// levelFor is how old what a member has may be if it keeps up.
+const levelFor = time.Second
+
+// sample sets another aim whenever one is reached.
+func (l *level) sample(status *protocol.Status, now time.Time) {
+	most, known := mostHeld(status)
+	switch {
+	case !known || !hearsAny(status):
+		return
+	case l.aimed && held(status) < l.aim:
+		return
+	case l.aimed:
+		l.reached = now
+	}
+	l.aim, l.aimed = most, true
+}
+
+// hearsAny reports whether a member hears another one.
+func hearsAny(status *protocol.Status) bool {
+	heard := 0
+	for _, is := range status.Heard {
+		if is {
+			heard++
+		}
+	}
+	return heard > 1 // it hears itself
+}
+
+// isLevel reports whether this member has what the others held a moment ago. The
+// caller has watch.mu.
+func (w *watch) isLevel() bool { return time.Since(w.level.reached) < levelFor }
+
 // howFar returns what a member that has joined still waits for. The caller has
 // watch.mu.
 func (n *Node) howFar(status *protocol.Status) string {
-	most, own := uint64(0), held(status)
-	for _, known := range status.Known {
-		all := uint64(0)
-		for _, mark := range known {
-			all += mark.Have
-		}
-		most = max(most, all)
-	}
-	if most > own {
-		return fmt.Sprintf("this member has joined, and gets what the others hold: it has %d of %d entries", own, most)
+	most, _ := mostHeld(status)
+	own := held(status)
+	if most > own || n.observe {
+		return fmt.Sprintf("this member has joined, and gets what the others hold: it has %d of %d entries", own, max(own, most))
 	}
 	return fmt.Sprintf("this member has joined, has all %d entries that the others hold, and waits to be a member", own)
 }
@@ -281,6 +339,9 @@ func (n *Node) howFar(status *protocol.Status) string {
 // writable returns why no payload is taken just now.
 func (n *Node) writable(status *protocol.Status) error {
 	view, _ := n.inner.View()
+	if n.observes(view) && !n.isClosed() {
+		return fmt.Errorf("%w: %w", ErrReadOnly, node.ErrObserves)
+	}
 	if isJoining(view, n.self) && !n.isClosed() {
 		return fmt.Errorf("%w: %s", ErrReadOnly, n.howFar(status))
 	}

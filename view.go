@@ -104,7 +104,12 @@ func isGone(v *member.View, id member.ID) bool {
 
 // isJoining reports whether who has a place has not counted yet since it came.
 func isJoining(v *member.View, id member.ID) bool {
-	return v != nil && int(id) < len(v.Places) && v.Places[id].IsSeated()
+	return v != nil && int(id) < len(v.Places) && v.Places[id].IsSeated() && !v.Places[id].Observes
+}
+
+// isObserving reports whether who has a place only reads.
+func isObserving(v *member.View, id member.ID) bool {
+	return v != nil && int(id) < len(v.Places) && v.Places[id].Observes
 }
 
 // Views yields the present view, once the members have met, and then later ones

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net"
 	"strconv"
 
@@ -23,6 +24,9 @@ func (c *serveCommand) findJoining(wrong *cli.Mistakes) {
 		if c.Name.Value != "" {
 			wrong.Addf("--name %q: members of a list are called as there: it is for --join", c.Name.Value)
 		}
+		if c.Observe {
+			wrong.Addf("--observe is for who joins, or has joined: give it --join HOST:PORT, or the folder of such a one")
+		}
 		return
 	}
 	if c.Name.Value == "" {
@@ -31,9 +35,7 @@ func (c *serveCommand) findJoining(wrong *cli.Mistakes) {
 	if _, _, err := net.SplitHostPort(c.Join.Value); err != nil {
 		wrong.Addf("--join %q: write it as host:port, where members dial one of them", c.Join.Value)
 	}
-	if c.joins = c.Name.Value; c.joins == "" {
-		c.joins = "?" // there is a mistake; no list is looked for
-	}
+	c.joins = cmp.Or(c.Name.Value, "?") // without a name there is a mistake, and no list is looked for
 }
 
 // joinedIn returns what the member of a folder is called that has joined; "" if that

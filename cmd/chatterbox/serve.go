@@ -35,6 +35,7 @@ type serveCommand struct {
 	Disk        cli.Whole          `name:"disk-max" default:"0" max:"1073741824" help:"MiB that the folder may have, at least 16; then writing waits. 0 is no limit but the disk's."`
 	Join        cli.Text           `placeholder:"ADDR" help:"Join a running cluster, in place of a member list: ask the member at this host:port, where members dial it. This one is called by --name, and members dial it at --host and --port. A restart with the folder needs neither --join nor a list."`
 	Name        cli.Text           `placeholder:"NAME" help:"What a member is called that joins; with keys its certificate is for that name."`
+	Observe     bool               `help:"Only read: get all that settles, in order, and count nowhere; nothing waits for it. For who joins, or has joined; a restart without it becomes a member that writes."`
 	EvictAfter  cli.SecondsOrNever `default:"10s" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does, and take it back once it is reached again. never: members go and come back by command alone. The same at all members."`
 	cli.LogFlags
 
@@ -53,6 +54,7 @@ Examples, with peers.json being ["127.0.0.1:3000", "127.0.0.1:3001", "127.0.0.1:
     chatterbox serve -p 3000 --data-dir a --http 127.0.0.1:8000 --dashboard 127.0.0.1:7070
     chatterbox serve -h 10.0.0.1 -p 3000 --keys keys --data-dir a --http 127.0.0.1:8000
     chatterbox serve --join 127.0.0.1:3000 --name d -p 3003 --data-dir d --http 127.0.0.1:8003
+    chatterbox serve --join 127.0.0.1:3000 --name o -p 3004 --data-dir o --http 127.0.0.1:8004 --observe
     curl --data-binary hello http://127.0.0.1:8000/v1/entries
     curl 'http://127.0.0.1:8000/v1/entries?from=1&follow=true'`
 }
@@ -116,7 +118,7 @@ func (c *serveCommand) Run(console *cli.Console) error {
 		console.Notef("joins by %s", c.Join.Value)
 	}
 	n, err := chatterbox.Open(node.Alter(ctx, alter), chatterbox.Config{
-		Name: c.called(), Members: c.founders(), Join: c.Join.Value, Address: c.joinsAt(), Dir: c.DataDir.Value, Volatile: c.Volatile,
+		Name: c.called(), Members: c.founders(), Join: c.Join.Value, Observe: c.Observe, Address: c.joinsAt(), Dir: c.DataDir.Value, Volatile: c.Volatile,
 		TLS: c.tls, Insecure: c.Insecure,
 		Retain:    chatterbox.Retain{Bytes: int64(c.RetainBytes.Value), Age: c.RetainFor.Duration},
 		MaxMemory: int64(c.Memory.Value) << 20, MaxDisk: int64(c.Disk.Value) << 20, EvictAfter: c.evictAfter(), Log: log,

@@ -97,7 +97,7 @@ func changes(before, now *look) (events []Event) {
 		switch was, is := isHeard(&before.status.Members[i]), isHeard(m); {
 		case is && !was:
 			events = append(events, Event{Type: "heard", Member: m.Name, Seconds: before.status.Members[i].Heard})
-		case was && !is && !m.IsEvicted():
+		case was && !is && m.Counts():
 			events = append(events, Event{Type: "silent", Member: m.Name, Seconds: m.Heard, Reason: m.Trouble})
 		}
 	}
@@ -119,7 +119,7 @@ func changes(before, now *look) (events []Event) {
 // membersOf returns the names of the members of the view.
 func membersOf(s *Status) (names []string) {
 	for _, m := range s.inView() {
-		if !m.IsLearner() {
+		if m.Counts() {
 			names = append(names, m.Name)
 		}
 	}

@@ -128,7 +128,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(c.culprits, prometheus.GaugeValue, who.Since, who.Name)
 	}
 	for _, m := range words.Members {
-		if m.IsEvicted() {
+		if !m.Counts() {
 			continue
 		}
 		for i := range c.members {

@@ -1,9 +1,10 @@
 package serve
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,13 +55,15 @@ type Member struct {
 const (
 	evicted = "evicted" // the others have gone on without it
 	learner = "learner" // it has joined, and does not count yet
+	// observer has joined only to read.
+	observer = "observer"
 )
 
 // IsEvicted reports whether the others have gone on without it.
 func (m *Member) IsEvicted() bool { return m.Role == evicted }
 
-// IsLearner reports whether it has joined, and does not count yet.
-func (m *Member) IsLearner() bool { return m.Role == learner }
+// Counts reports whether it is a member of the view: others read only, or are gone.
+func (m *Member) Counts() bool { return m.Role != learner && m.Role != observer && m.Role != evicted }
 
 // Bytes is what entries take.
 type Bytes struct {
@@ -97,7 +100,7 @@ func whatEnds(status *chatterbox.Status, m *chatterbox.MemberStatus, now time.Ti
 	there := 0
 	for i := range status.Members {
 		other := &status.Members[i]
-		if !other.Evicted && other.Name != m.Name && (other.Name == status.Name || now.Sub(other.Heard) < silentAfter) {
+		if other.Counts() && other.Name != m.Name && (other.Name == status.Name || now.Sub(other.Heard) < silentAfter) {
 			there++
 		}
 	}
@@ -118,6 +121,8 @@ func memberOf(m *chatterbox.MemberStatus, place int, settled chatterbox.Position
 		out.Role = evicted
 	case m.Joining:
 		out.Role = learner
+	case m.Observing:
+		out.Role = observer
 	}
 	if !m.Heard.IsZero() {
 		ago := max(now.Sub(m.Heard), 0).Seconds()
@@ -156,7 +161,7 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 // nobody else unready: then no member would be left to read from.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	status := s.node.Status()
-	if why := cmp.Or(text(status.Writable), text(status.Damage)); why != "" {
+	if why := whyUnready(&status); why != "" {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "not ready: "+why, http.StatusServiceUnavailable)
 		return
@@ -169,4 +174,17 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// whyUnready returns why a member does not do what it is there for: to write, or, of one
+// that only reads, to have what the others hold. It is "" if it does.
+func whyUnready(status *chatterbox.Status) string {
+	observes := slices.ContainsFunc(status.Members, func(m chatterbox.MemberStatus) bool { return m.Name == status.Name && m.Observing })
+	switch {
+	case !observes && status.Writable != nil:
+		return text(status.Writable)
+	case observes && errors.Is(status.Ready, chatterbox.ErrBehind):
+		return text(status.Ready)
+	}
+	return text(status.Damage)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -101,4 +102,66 @@ func TestAClusterGrowsAndShrinks(t *testing.T) {
 			t.Errorf("member %d has %d entries, which are not the last ones of the %d that c has", i, len(mine), len(log))
 		}
 	}
+}
+
+// roleOf returns what a member says somebody is; "" if it has no place.
+func (h *house) roleOf(at int, name string) string {
+	var view struct{ Members []struct{ Name, Role string } }
+	_, body := h.get(at, "/v1/members")
+	_ = json.Unmarshal([]byte(body), &view) // no answer has no members
+	for _, m := range view.Members {
+		if m.Name == name {
+			return m.Role
+		}
+	}
+	return ""
+}
+
+// TestAnObserverReadsAndNobodyWaitsForIt: it is started before the members are, reads all
+// that clients write to them, takes nothing, is killed without anybody noticing, catches
+// up with its folder, and started without --observe becomes a member.
+func TestAnObserverReadsAndNobodyWaitsForIt(t *testing.T) {
+	program.OnlyAmongAll(t)
+	h := newHouse(t)
+	h.places[3].flags = []string{"--join", h.places[0].peer, "--name", "o", "--observe"}
+	h.start(3)
+	h.startAll()
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	defer cancel()
+	for at := range members {
+		clients.Go(func() {
+			for n := 0; h.write(ctx, at, fmt.Sprintf("at %d entry %d", at, n)); n++ {
+			}
+		})
+	}
+	h.until("the observer is ready", func() bool { return h.ready(3) })
+	if status, body := h.post(ctx, 3, "no"); status != http.StatusServiceUnavailable || !strings.Contains(string(body), "only reads: write to another one") {
+		t.Errorf("the observer answers %d: %s", status, body)
+	}
+	for at := range members + 1 {
+		h.until("it is shown as what it is", func() bool { return h.roleOf(at, "o") == "observer" })
+	}
+	h.kill(3)
+	before := h.settled(0)
+	h.until("settling goes on without it", func() bool { return h.settled(0) > before+200 && h.ready(0) })
+	h.places[3].flags = []string{"--observe"} // its folder knows who it is
+	h.start(3)
+	h.until("the observer is ready again", func() bool { return h.ready(3) && h.settled(3) > before+200 })
+	cancel()
+	clients.Wait()
+	h.until("all has settled at all", func() bool {
+		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(3) == h.settled(0)
+	})
+	log := h.logOf(0)
+	h.judge(t, log)
+	if mine := h.logOf(3); len(mine) == 0 || !slices.Equal(mine, log[len(log)-len(mine):]) {
+		t.Errorf("the observer has %d entries, which are not the last ones of the %d that a has", len(mine), len(log))
+	}
+	h.kill(3)
+	h.places[3].flags = []string{}
+	h.start(3)
+	h.until("it is a member", func() bool { return h.roleOf(0, "o") == "member" })
+	h.until("it writes", func() bool { status, _ := h.post(t.Context(), 3, "yes"); return status == http.StatusCreated })
 }

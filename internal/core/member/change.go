@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"chatterbox/internal/core/clock"
 )
@@ -15,6 +16,7 @@ type Change struct {
 	Identity Identity // whom it is about; unused by Renew
 	Name     string   // of the place at which to seat whom to admit: one that is there, or a new one
 	Address  string   // of whom to admit or to move, host:port; "" leaves the one that the place has
+	Observes bool     // whom to admit only reads
 	// Strikes is how often the name of whom to evict was let go for silence,
 	// this time included; 0 leaves the count as it is.
 	Strikes uint64
@@ -107,7 +109,20 @@ func (c *Change) checkNewPlace(v *View) error {
 	if len(v.Places) == CountMax {
 		return fmt.Errorf("a cluster has at most %d places: take the name of one whose tenant is gone", CountMax)
 	}
+	if names := v.seated(); len(names) >= SeatedMax {
+		return fmt.Errorf("%d places are of those who only read, or have not begun to count: %s; take the name of one that is gone", len(names), strings.Join(names, ", "))
+	}
 	return c.checkAddress(v)
+}
+
+// seated returns the names of the places whose tenants have not begun to count.
+func (v *View) seated() (names []string) {
+	for i := range v.Places {
+		if v.Places[i].IsSeated() {
+			names = append(names, v.Places[i].Name)
+		}
+	}
+	return names
 }
 
 // checkRejoin returns why who was let go cannot come back.
@@ -188,7 +203,7 @@ func (v *View) Successor(c Change, g Grounds) (*View, error) {
 
 // comeBack makes the tenant of a place, which was let go or is seated, a member.
 func (p *Place) comeBack(v *View) {
-	p.Role, p.Since, p.Start = Writer, v.Number, v.Clock
+	p.Role, p.Observes, p.Since, p.Start = Writer, false, v.Number, v.Clock
 	p.Returns = append(slices.Clip(p.Returns), Return{Since: v.Number, Cut: p.Base, Start: v.Clock})
 }
 
@@ -200,15 +215,15 @@ func (v *View) seat(c Change) {
 		place = ID(len(v.Places))
 		v.Places = append(v.Places, Place{Name: c.Name, Role: Gone})
 	}
-	v.Places[place].seat(v, c.Identity, cmp.Or(c.Address, v.Places[place].Address))
+	v.Places[place].seat(v, c.Identity, cmp.Or(c.Address, v.Places[place].Address), c.Observes)
 }
 
 // seat makes an identity the tenant of a place.
-func (p *Place) seat(v *View, identity Identity, address string) {
+func (p *Place) seat(v *View, identity Identity, address string, observes bool) {
 	if p.Identity != 0 {
 		p.Former = append(slices.Clip(p.Former), Tenant{Identity: p.Identity, Returns: uint64(len(p.Returns))})
 	}
-	p.Identity, p.Address, p.Since, p.Start = identity, address, v.Number, v.Clock
+	p.Identity, p.Address, p.Observes, p.Since, p.Start = identity, address, observes, v.Number, v.Clock
 }
 
 // strike sets how often a name was let go for silence.
@@ -245,7 +260,7 @@ func (v *View) CheckStep(older *View) error {
 	}
 	for i := len(older.Places); i < len(v.Places); i++ {
 		begun := Place{Name: v.Places[i].Name, Role: Gone}
-		if begun.seat(v, v.Places[i].Identity, v.Places[i].Address); !begun.same(&v.Places[i]) {
+		if begun.seat(v, v.Places[i].Identity, v.Places[i].Address, v.Places[i].Observes); !begun.same(&v.Places[i]) {
 			return fmt.Errorf("place %d does not begin as it must", i)
 		}
 	}
@@ -271,7 +286,7 @@ func (v *View) checkTenant(place ID, before *Place) error {
 	case now.Identity != before.Identity && before.Role != Gone:
 		return fmt.Errorf("place %d is given away although %s is a member", place, before.Identity)
 	case now.Identity != before.Identity:
-		if next.seat(v, now.Identity, now.Address); !next.same(now) {
+		if next.seat(v, now.Identity, now.Address, now.Observes); !next.same(now) {
 			return fmt.Errorf("place %d was not given away as it must be", place)
 		}
 	case now.Since != before.Since:
@@ -291,7 +306,7 @@ func (v *View) checkTenant(place ID, before *Place) error {
 
 // same reports whether both are the same place in the same state.
 func (p *Place) same(other *Place) bool {
-	return p.Identity == other.Identity && p.Since == other.Since && p.Start == other.Start && p.Role == other.Role && p.Base == other.Base &&
+	return p.Identity == other.Identity && p.Since == other.Since && p.Start == other.Start && p.Role == other.Role && p.Observes == other.Observes && p.Base == other.Base &&
 		p.Name == other.Name && p.Address == other.Address && slices.Equal(p.Returns, other.Returns) && slices.Equal(p.Former, other.Former)
 }
 
@@ -321,6 +336,8 @@ func (v *View) checkPlaces() error {
 			return fmt.Errorf("place %d: there is no role %d", i, p.Role)
 		case p.Since == 0 || p.Since > v.Number || p.Start > v.Clock:
 			return fmt.Errorf("place %d: came in view %d at time %d, which is later than now", i, p.Since, uint64(p.Start))
+		case p.Observes && !p.IsSeated():
+			return fmt.Errorf("place %d: who only reads does not count", i)
 		case names[p.Name]:
 			return fmt.Errorf("place %d: the name %q is that of another one", i, p.Name)
 		case !p.formerFit() || !p.returnsFit():

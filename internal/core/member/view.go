@@ -35,6 +35,9 @@ type Place struct {
 	Name     string   // no two places have the same
 	Address  string   // host:port
 	Role     Role
+	// Observes says that the tenant has joined only to read: it is seated, and does not
+	// ask to count.
+	Observes bool
 	Start    clock.Time // all entries that the tenant wrote since it came are later
 	// Base is how many entries of the tenant were agreed on when the view was
 	// decided, and are held by who accepted it. Of who is gone it is the cut:
@@ -66,6 +69,9 @@ const (
 	ReturnsMax = 1000
 	// FormerMax is how many tenants a place can have had before the one that it has.
 	FormerMax = 1000
+	// SeatedMax is how many places can be there at a time whose tenants have not begun to
+	// count, or do not want to: so that many cost nothing.
+	SeatedMax = 16
 )
 
 // Role says what the tenant of a place does.

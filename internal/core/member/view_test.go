@@ -49,6 +49,7 @@ func walk(t *rapid.T, step func(before, after *member.View, c member.Change)) {
 		if c.Kind == member.Admit {
 			newcomer++
 			c.Identity, c.Name, c.Address = newcomer, place.Name, fmt.Sprint("host:", newcomer)
+			c.Observes = rapid.Bool().Draw(t, "observes")
 			if rapid.IntRange(0, 4).Draw(t, "new place") == 0 {
 				c.Name = fmt.Sprint("n", newcomer)
 			}
@@ -181,6 +182,7 @@ func TestAStepThatBreaksARuleIsRefused(t *testing.T) {
 		"another history":          func(v *member.View) { v.Roots = append(v.Roots, member.Root{Number: 3, Lineage: 1}) },
 		"the lineage":              func(v *member.View) { v.Clock++ },
 		"is that of another place": func(v *member.View) { v.Places[1].Identity = 1 },
+		"who only reads does not":  func(v *member.View) { v.Places[1].Observes = true },
 		"no role":                  func(v *member.View) { v.Places[1].Role = 7 },
 		"later than now":           func(v *member.View) { v.Places[1].Since = 9 },
 		"is that of another one":   func(v *member.View) { v.Places[1].Name = "a" },
@@ -418,5 +420,32 @@ func TestAPlaceIsAMemberOfAList(t *testing.T) {
 		if got := p.Member(); got != want {
 			t.Errorf("%q: %+v, want %+v", address, got, want)
 		}
+	}
+}
+
+// TestThoseWhoDoNotCountHaveSoManyPlaces: then one has to take the name of another one
+// that is gone, or has to become a member.
+func TestThoseWhoDoNotCountHaveSoManyPlaces(t *testing.T) {
+	v := founders(3)
+	admit := func(number int, name string) member.Change {
+		return member.Change{Kind: member.Admit, Identity: member.Identity(100 + number), Name: name, Address: fmt.Sprint("h:", number), Observes: true}
+	}
+	for i := range member.SeatedMax {
+		v = twisted(t, v, admit(i, fmt.Sprint("o", i)), func(*member.View) {})
+	}
+	more := admit(50, "more")
+	if err := more.Check(v); err == nil || !strings.Contains(err.Error(), "o0, o1,") {
+		t.Errorf("the error does not name who has the places: %v", err)
+	}
+	again := twisted(t, v, admit(51, "o3"), func(*member.View) {})
+	if len(again.Places) != len(v.Places) || again.Places[6].Identity != 151 || !again.Places[6].Observes {
+		t.Errorf("the place of a name is %+v", again.Places[6])
+	}
+	counts := twisted(t, v, member.Change{Kind: member.Rejoin, Identity: 100}, func(*member.View) {})
+	if place := counts.Places[3]; place.Observes || place.Role != member.Writer {
+		t.Errorf("who became a member is %+v", place)
+	}
+	if err := more.Check(counts); err != nil {
+		t.Error(err)
 	}
 }

@@ -55,6 +55,9 @@ func (v *View) appendBody(p []byte) []byte {
 		if len(place.Former) > 0 {
 			role |= hadBefore
 		}
+		if place.Observes {
+			role |= observes
+		}
 		p = append(p, role)
 		p = binary.AppendUvarint(p, place.Since)
 		p = binary.AppendUvarint(p, uint64(place.Start))
@@ -70,10 +73,11 @@ func (v *View) appendBody(p []byte) []byte {
 	return p
 }
 
-// What follows a place has a bit of its role each.
+// What follows a place has a bit of its role each, and so has who only reads.
 const (
 	hasReturned = 0x80 // returns
 	hadBefore   = 0x40 // former tenants, after the returns
+	observes    = 0x20
 )
 
 // unused stands behind the places, where what is gone once was to be counted.
@@ -159,8 +163,9 @@ type viewReader struct {
 
 // tenants reads what the role of a place says follows it.
 func (r *viewReader) tenants(p *Place) {
-	follows := p.Role & (hasReturned | hadBefore)
+	follows := p.Role & (hasReturned | hadBefore | observes)
 	p.Role &^= follows
+	p.Observes = follows&observes != 0
 	if follows&hasReturned != 0 {
 		for range r.count(ReturnsMax, 3) {
 			p.Returns = append(p.Returns, Return{Since: r.number(), Cut: r.number(), Start: clock.Time(r.number())})

@@ -59,6 +59,9 @@ type Config struct {
 	// EvictAfter is how long a member may be away, with Changes, until the others go
 	// on without it by themselves. Default 0: for ever.
 	EvictAfter time.Duration
+	// Observe says that this member does not ask to count, with Changes, as long as it
+	// does not: it reads.
+	Observe bool
 	// KeepPrepared keeps what was prepared of batches that delta parks in memory,
 	// for an application that wants it with Effects.Trim.
 	KeepPrepared bool

@@ -98,14 +98,18 @@ const (
 	Return                             // it is told to come back, if it was let go
 	Join                               // somebody who is not in the list asks to be taken in, and is called so
 	Stop                               // its process is told to end, as before an upgrade, and does so once the others know that
+	Observe                            // the same, to read only, until it joins
 )
+
+// comes reports whether somebody asks to be taken in.
+func (a Action) comes() bool { return a == Join || a == Observe }
 
 // WithoutChanges returns an error that tells each line that only a run with
 // changes can carry out, in which members choose views.
 func (m Map) WithoutChanges() error {
 	var mistakes mistakes
 	for i := range m {
-		if e := &m[i]; e.Action == Evict || e.Action == Return || e.Action == Join || e.Action == Stop {
+		if e := &m[i]; e.Action == Evict || e.Action == Return || e.Action == Stop || e.Action.comes() {
 			mistakes.add("%s%s happens only in runs with changes: chatterbox sim --changes", e.actionPrefix(), e.Action)
 		}
 	}
@@ -147,7 +151,7 @@ func (m Map) Grow(list member.List) member.List {
 	grown := slices.Clone(list)
 	for i := range m {
 		for _, name := range m[i].From.Names {
-			if m[i].Action == Join {
+			if m[i].Action.comes() {
 				grown = growTo(grown, name)
 			}
 		}

@@ -8,12 +8,13 @@ import (
 
 // life is the state of a member while its events are gone through.
 type life struct {
-	running bool
-	killed  bool // it does not run, and its machine does
-	paused  bool
-	lived   bool // it ran before
-	outside bool // it is no member before it joins
-	speed   float64
+	running  bool
+	killed   bool // it does not run, and its machine does
+	paused   bool
+	lived    bool // it ran before
+	outside  bool // it is no member before it joins
+	observes bool // it joined to read only
+	speed    float64
 }
 
 // compileMembers keeps of all that is told to members what changes their
@@ -50,7 +51,7 @@ func compileMembers(events []boundEvent, moments []moment, members int) (absent 
 func isAbsent(events []boundEvent, id member.ID) bool {
 	for _, e := range events {
 		crash := e.Action == Crash || e.Action == Kill || e.Action == CrashLosingData || e.Action == CrashRestoring
-		if e.from.Has(id) && (e.Action == Start || e.Action == Join || crash && e.At == 0) {
+		if e.from.Has(id) && (e.Action == Start || e.Action.comes() || crash && e.At == 0) {
 			return true
 		}
 	}
@@ -59,7 +60,7 @@ func isAbsent(events []boundEvent, id member.ID) bool {
 
 // joins reports whether somebody asks to be taken in as the member.
 func joins(events []boundEvent, id member.ID) bool {
-	return slices.ContainsFunc(events, func(e boundEvent) bool { return e.Action == Join && e.from.Has(id) })
+	return slices.ContainsFunc(events, func(e boundEvent) bool { return e.Action.comes() && e.from.Has(id) })
 }
 
 // happen changes the state and says whether it is another one afterwards. It
@@ -67,7 +68,7 @@ func joins(events []boundEvent, id member.ID) bool {
 func (l *life) happen(e *Event) (event MemberEvent, changed bool) {
 	event.Action = e.Action
 	before := *l
-	if l.outside && e.Action != Join {
+	if l.outside && !e.Action.comes() {
 		return event, false
 	}
 	switch e.Action {
@@ -86,10 +87,12 @@ func (l *life) happen(e *Event) (event MemberEvent, changed bool) {
 			event.Action = Start
 		}
 		l.running, l.killed, l.lived = true, false, true
-	case Join:
+	case Join, Observe:
 		if l.outside {
 			l.outside, l.running, l.lived = false, true, true
+			l.observes = e.Action == Observe
 		}
+		l.observes = l.observes && e.Action == Observe
 	case Clock:
 		l.speed = e.Percent / 100
 		event.Speed = l.speed

@@ -137,6 +137,8 @@ func (a Action) memberWord() string {
 		return "join"
 	case Stop:
 		return "stop"
+	case Observe:
+		return "observe"
 	default:
 		return fmt.Sprintf("Action(%d)", uint8(a))
 	}

@@ -384,6 +384,27 @@ func RandomJoins(rng *rand.Rand, founders, members int, length time.Duration, cr
 	return d.drawn
 }
 
+// RandomObservers has some of those who join by a map only read, and some of these
+// become members later.
+func RandomObservers(rng *rand.Rand, members int, length time.Duration, m Map) Map {
+	d := drawer{rng: rng, members: members, length: length, drawn: slices.Clone(m)}
+	for i := range m {
+		if m[i].Action != Join || rng.IntN(observesIn) != 0 {
+			continue
+		}
+		d.drawn[i].Action = Observe
+		if rng.IntN(2) == 0 {
+			later, _, _ := d.span()
+			d.add(Event{At: max(later, m[i].At), From: m[i].From, Action: Join})
+		}
+	}
+	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return d.drawn
+}
+
+// observesIn: one in so many of those who join only reads.
+const observesIn = 3
+
 // joinedBy is how long after it asked somebody has mostly joined.
 const joinedBy = 500 * time.Millisecond
 

@@ -214,7 +214,7 @@ func (w *world) running(during window) []bool {
 			running[e.Member] = false
 		case failure.CrashRestoring:
 			older.Add(e.Member)
-		case failure.Start, failure.Restart, failure.Resume, failure.Join:
+		case failure.Start, failure.Restart, failure.Resume, failure.Join, failure.Observe:
 			running[e.Member] = true
 			since[e.Member] = e.At
 		}

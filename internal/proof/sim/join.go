@@ -15,6 +15,7 @@ import (
 type newcomer struct {
 	name     string
 	identity member.Identity
+	observes bool // it only reads
 	asks     bool
 	seated   bool
 	rng      *rand.Rand
@@ -52,7 +53,11 @@ func (w *world) happensOutside(e *failure.MemberEvent) bool {
 		return false
 	}
 	switch e.Action {
-	case failure.Join:
+	case failure.Join, failure.Observe:
+		if c.seated && c.observes && e.Action == failure.Join {
+			w.write(c)
+		}
+		c.observes = e.Action == failure.Observe
 		w.ask(c)
 		return true
 	case failure.Restart, failure.Start, failure.Resume:
@@ -72,6 +77,32 @@ func (w *world) ask(c *newcomer) {
 	for i := range w.newcomers {
 		if &w.newcomers[i] == c {
 			w.queue.push(event{at: w.now, kind: evJoin, aux: uint32(i)})
+		}
+	}
+}
+
+// write starts one again that only read, as somebody who wants to be a member.
+func (w *world) write(c *newcomer) {
+	c.observes = false
+	for _, n := range w.nodes {
+		if n.newcomer == c && n.running {
+			n.end(killed)
+			n.start()
+		}
+	}
+}
+
+// observes reports whether a member only reads, by its own will.
+func (n *node) observes() bool { return n.newcomer != nil && n.newcomer.observes }
+
+// judgeObservers: where all settles everywhere, it does so at those who only read.
+func (w *world) judgeObservers() {
+	for _, n := range w.nodes {
+		if !w.header.Progress || !n.observes() || !n.running || n.paused {
+			continue
+		}
+		if status := n.reducer.Status(); !status.Complete {
+			w.broken("progress", n.id, "only reads, and has not read all in the end: it goes by view %d, and holds %v up to %d", status.View.Number, status.Held, uint64(status.Horizon))
 		}
 	}
 }
@@ -96,7 +127,7 @@ func (w *world) onJoin(e *event) {
 		w.seat(c, place, v)
 		return
 	}
-	n.change(member.Change{Kind: member.Admit, Identity: c.identity, Name: c.name, Address: "sim:" + c.name})
+	n.change(member.Change{Kind: member.Admit, Identity: c.identity, Name: c.name, Address: "sim:" + c.name, Observes: c.observes})
 }
 
 // listens reports whether somebody can tell the member something.
@@ -120,7 +151,7 @@ func (w *world) seat(c *newcomer, place member.ID, v *member.View) {
 
 // onWrite has a newcomer ask to become a writer, until it was one.
 func (w *world) onWrite(n *node) {
-	if n.listens() {
+	if n.listens() && !n.observes() {
 		if v := n.reducer.Status().View; v != nil && len(v.Places[n.id].Returns) > 0 {
 			return
 		}

@@ -50,13 +50,68 @@ func TestWhoJoinsWrites(t *testing.T) {
 	}
 }
 
+// TestWhoObservesReadsAllAndIsWaitedForNowhere has somebody join to read only, which
+// dies, is cut off, and is thrown away, and maybe is a member later.
+func TestWhoObservesReadsAllAndIsWaitedForNowhere(t *testing.T) {
+	for name, c := range map[string]struct {
+		text   string
+		writes bool
+	}{
+		"reads":               {"500ms d observe\n", false},
+		"is thrown away":      {"500ms d observe\n1500ms d crash\n", false},
+		"is cut off":          {"500ms d observe\n1s d <-> * cut\n3s d <-> * heal\n", false},
+		"starts again":        {"500ms d observe\n1500ms d crash\n2500ms d restart\n", false},
+		"while one is away":   {"500ms d observe\n1500ms c crash\n3500ms c restart\n", false},
+		"becomes a member":    {"500ms d observe\n2s d join\n", true},
+		"becomes one later":   {"500ms d observe\n1500ms d crash\n2s d join\n2500ms d restart\n", true},
+		"two, and one writes": {"500ms d observe\n600ms e join\n", true},
+	} {
+		for _, kind := range []string{"", "streams journal", "journal streams torn park=4096 segment=1024 history"} {
+			if kind == "" && name == "while one is away" {
+				continue // it begins anew
+			}
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				head := fmt.Sprintf("# run: protocol=delta members=3 seed=5 send=5s grace=60s changes batch=4 delay=1ms..4ms %s\n", kind)
+				watch := growing{founders: 3, wrote: map[member.ID]int{}, read: map[member.ID]int{}}
+				holds(t, name, head+c.text, &watch)
+				if writes := len(watch.read) > 0; writes != c.writes {
+					t.Errorf("who came writes: %v, want %v", writes, c.writes)
+				}
+				if !c.writes && len(watch.wrote) > 0 {
+					t.Errorf("an observer wrote %v", watch.wrote)
+				}
+				if most := map[string]int{"reads": 1, "is cut off": 1, "starts again": 1}[name]; kind == "streams journal" && most > 0 && watch.resets > most {
+					t.Errorf("who was there, or away for a moment, got %d snapshots in place of entries", watch.resets)
+				}
+				for founder := range member.ID(3) {
+					if settled := watch.settled[founder]; settled != watch.all && name != "while one is away" { // that one reads again
+						t.Errorf("of %d entries %d have settled at %s", watch.all, settled, member.Letter(founder))
+					}
+				}
+			})
+		}
+	}
+}
+
 // growing counts what those write who have joined.
 type growing struct {
 	founders    member.ID
 	wrote, read map[member.ID]int // by who wrote it; read at others
+	all         uint64            // entries that were written
+	settled     [3]uint64         // at the first ones
+	resets      int               // snapshots that those got who came
 }
 
 func (g *growing) Tell(e *trace.Event) {
+	switch {
+	case e.Kind == trace.Append && e.Member == e.Stream:
+		g.all += e.Count
+	case e.Kind == trace.Reset && e.Note == trace.ResetPeer && e.Member >= g.founders:
+		g.resets++
+	case e.Kind == trace.Deliver && int(e.Member) < len(g.settled):
+		g.settled[e.Member] += e.Count
+	}
 	switch {
 	case e.Stream < g.founders:
 	case e.Kind == trace.Append && e.Member == e.Stream:

@@ -346,7 +346,7 @@ func (n *node) step(e protocol.Event) {
 // own, as long as nothing waits that came before and there is no disk to wait
 // for.
 func (n *node) fill() {
-	if !n.running || n.paused || n.closing || n.stopping || n.scarce.stalled || n.seeks {
+	if !n.running || n.paused || n.closing || n.stopping || n.scarce.stalled || n.seeks || n.observes() {
 		return
 	}
 	for n.waiting > 0 {

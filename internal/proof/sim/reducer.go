@@ -31,7 +31,7 @@ func (w *world) newReducer(n *node, life journal.Life) protocol.Reducer {
 	}
 	return mutant.NewDelta(w.config.Mutant, delta.Config{
 		Self: n.id, Members: len(w.list), Identity: life.Identity, Life: life.Count, Recovered: life.Recovered,
-		Tick: s.Tick, Durable: s.Journal, Holders: s.Holders, Changes: s.Changes, EvictAfter: s.EvictAfter, List: w.list, KeepPrepared: true, Datagram: !s.Streams,
+		Tick: s.Tick, Durable: s.Journal, Holders: s.Holders, Changes: s.Changes, EvictAfter: s.EvictAfter, Observe: n.observes(), List: w.list, KeepPrepared: true, Datagram: !s.Streams,
 		FirstContactWait: firstContactWait, KeepAlive: keepAlive(len(w.nodes)),
 		MemoryBytesMax: s.parkBytes(), MessageBytesMax: s.MessageBytesMax, WindowBytesMax: s.WindowBytesMax,
 		TrimNoticeBytes: s.diskPart(s.TrimNoticeBytes),

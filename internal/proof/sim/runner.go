@@ -123,7 +123,7 @@ func (r *Runner) prepare(c Config) (*world, error) {
 // checkJoins returns what is wrong with who joins by the map.
 func (w *world) checkJoins() error {
 	for _, e := range w.schedule.Members() {
-		if e.Action == failure.Join && int(e.Member) < w.config.Members {
+		if (e.Action == failure.Join || e.Action == failure.Observe) && int(e.Member) < w.config.Members {
 			return fmt.Errorf("sim: %s is in the list, and cannot join: name one behind %s", w.names[e.Member].Name, w.names[w.config.Members-1].Name)
 		}
 	}
@@ -203,6 +203,7 @@ func (w *world) drawMap() failure.Map {
 			})
 		}
 		m = failure.RandomJoins(rng, w.config.Members, n, w.config.SendFor, w.shape.Journal, m)
+		m = failure.RandomObservers(stream(w.config.Seed, drawObservers), n, w.config.SendFor, m)
 	}
 	return m
 }

@@ -74,6 +74,7 @@ const (
 	drawEvictAfter
 	drawDeaths
 	drawJoins
+	drawObservers
 )
 
 func stream(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }

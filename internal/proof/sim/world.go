@@ -361,6 +361,7 @@ func (n *node) isGone() bool { return n.world.shape.EvictAfter > 0 && (!n.runnin
 func (w *world) finish() {
 	w.ended = true
 	w.judgeNewest()
+	w.judgeObservers()
 	for _, n := range w.nodes {
 		if n.running && !n.paused {
 			status := n.reducer.Status()

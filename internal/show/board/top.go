@@ -114,7 +114,7 @@ const silentAfter = 1.0 // seconds
 // membersOf returns the names of the members of the view.
 func membersOf(s *serve.Status) (names []string) {
 	for i := range s.Members {
-		if m := &s.Members[i]; !m.IsEvicted() {
+		if m := &s.Members[i]; m.Counts() {
 			names = append(names, m.Name)
 		}
 	}
@@ -124,7 +124,7 @@ func membersOf(s *serve.Status) (names []string) {
 func silentOnes(s *serve.Status) []string {
 	var names []string
 	for i := range s.Members {
-		if m := &s.Members[i]; m.Name != s.Name && !m.IsEvicted() && m.Heard != nil && *m.Heard >= silentAfter {
+		if m := &s.Members[i]; m.Name != s.Name && m.Counts() && m.Heard != nil && *m.Heard >= silentAfter {
 			names = append(names, m.Name)
 		}
 	}
@@ -200,7 +200,7 @@ func MemberLines(style term.Style, m *serve.Membership) []string {
 	count := 0
 	for i := range m.Members {
 		one := &m.Members[i]
-		if !one.IsLearner() {
+		if one.Counts() {
 			count++
 		}
 		lag := term.Grouped(one.Lag)
@@ -227,8 +227,8 @@ func statusRow(style term.Style, s *serve.Status, m *serve.Member) []string {
 	switch {
 	case m.Name == s.Name:
 		heard = "itself"
-	case m.IsEvicted():
-		heard = style.Faint("evicted")
+	case !m.Counts():
+		heard = style.Faint(m.Role)
 	}
 	lag := term.Grouped(m.Lag)
 	if m.Lag > 0 {
@@ -240,8 +240,8 @@ func statusRow(style term.Style, s *serve.Status, m *serve.Member) []string {
 // heardText returns when a member was heard last.
 func heardText(style term.Style, m *serve.Member) string {
 	switch {
-	case m.IsLearner():
-		return style.Faint("learner")
+	case !m.Counts():
+		return style.Faint(m.Role)
 	case m.Heard == nil:
 		return style.Warn("never")
 	case *m.Heard < silentAfter:

@@ -50,7 +50,7 @@ func (y *story) tell(o *Outlook, s *chatterbox.Status) {
 		o.say(film.KindGood, "○", "all have met: settling begins")
 	}
 	y.changes(o, s)
-	if writable := s.Writable == nil || !y.met; writable != y.writable {
+	if writable := s.Writable == nil || !y.met || s.Members[o.self].Observing; writable != y.writable {
 		y.writable = writable
 		if writable {
 			o.say(film.KindGood, "○", "%s writes again", s.Name)
@@ -73,7 +73,13 @@ func (y *story) changes(o *Outlook, s *chatterbox.Status) {
 	for _, id := range inState(s, true) {
 		view.Out.Add(id)
 	}
-	o.say(film.KindGood, "◇", "%s", view.Words(o.names))
+	names := slices.Clone(o.names)
+	for i := range s.Members {
+		if s.Members[i].Observing {
+			names[i] += " (only reads)"
+		}
+	}
+	o.say(film.KindGood, "◇", "%s", view.Words(names))
 }
 
 // inState returns the members of the view, or who was evicted.
@@ -96,7 +102,7 @@ func (y *story) hears(o *Outlook, id member.ID, m *chatterbox.MemberStatus) {
 	if id == o.self || m.Heard.IsZero() {
 		return
 	}
-	switch silent := !o.heard(m) && !m.Evicted; {
+	switch silent := !o.heard(m) && !m.Evicted && !m.Observing; {
 	case !y.ever[id] && !silent:
 		y.ever[id] = true
 		o.say(film.KindPlain, "▸", "%s is heard", m.Name)
@@ -157,11 +163,11 @@ func (y *story) headline(o *Outlook, s *chatterbox.Status) film.Headline {
 	if len(waits) > 0 {
 		waitsFor = s.Name + " waits for " + o.list(waits) + ": {lag} by now."
 	}
-	members := inState(s, false)
+	members := slices.DeleteFunc(inState(s, false), func(id member.ID) bool { return s.Members[id].Observing && id != o.self })
 	var quiet, never []member.ID
 	for i := range s.Members {
 		switch {
-		case member.ID(i) == o.self || s.Members[i].Evicted:
+		case member.ID(i) == o.self || s.Members[i].Evicted || s.Members[i].Observing:
 		case s.Members[i].Heard.IsZero():
 			never = append(never, member.ID(i))
 		case y.silent[i]:
@@ -188,6 +194,8 @@ func (y *story) headline(o *Outlook, s *chatterbox.Status) film.Headline {
 		}
 	case len(waits) > 0:
 		return film.Headline{Kind: film.KindWait, Say: "Settling is behind.", Sub: waitsFor}
+	case s.Members[o.self].Observing && s.Ready == nil:
+		return film.Headline{Say: s.Name + " only reads. Everything settles.", Sub: waitsSub}
 	case len(members) == 1:
 		return film.Headline{Say: "One member, by itself. Everything settles.", Sub: waitsSub}
 	case len(members) == 2:

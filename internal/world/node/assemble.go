@@ -165,7 +165,7 @@ func (n *Node) newReducer(recovered *protocol.Recovered) protocol.Reducer {
 		Self: n.cfg.Self, Members: len(n.cfg.Members), Identity: n.identity, Life: n.life,
 		Tick: n.cfg.Tick, DrainFor: n.cfg.DrainFor, MemoryBytesMax: n.cfg.MemoryBytesMax,
 		TrimNoticeBytes: n.cfg.diskPart(delta.TrimNoticeByDefault),
-		Durable:         durable, Changes: n.cfg.Changes, EvictAfter: n.cfg.EvictAfter, List: n.cfg.Members, Recovered: recovered, KeepPrepared: n.cfg.Fold != nil,
+		Durable:         durable, Changes: n.cfg.Changes, EvictAfter: n.cfg.EvictAfter, Observe: n.cfg.Observe, List: n.cfg.Members, Recovered: recovered, KeepPrepared: n.cfg.Fold != nil,
 	})
 }
 

@@ -83,6 +83,8 @@ type Config struct {
 	// EvictAfter is how long a member may be away from a quorum, with Changes, until
 	// the others go on without it by themselves. Default 0: for ever.
 	EvictAfter time.Duration
+	// Observe says that this member, which has joined, only reads.
+	Observe bool
 	// MeetFirst takes no payload before all members have met, for until then it
 	// is not certain that this member may write. Default: it is hoped for.
 	MeetFirst bool
@@ -271,6 +273,7 @@ func (c *Config) validate() error {
 	check(err == nil, "Members: %v", err)
 	check(int(c.Self) < c.places(), "Self is %d, but there are %d members", c.Self, c.places())
 	check(c.View == nil || c.Changes, "View is for who has joined, with Changes")
+	check(!c.Observe || c.Changes, "Observe is for who has joined, with Changes")
 	check(len(c.Cluster) <= wire.ClusterBytesMax, "Cluster has %d bytes, allowed are %d", len(c.Cluster), wire.ClusterBytesMax)
 	check(c.Protocol == Delta || c.Protocol == Lockstep, "Protocol is %q, allowed are %q and %q", c.Protocol, Delta, Lockstep)
 	check(c.BatchEntriesMax >= 0 && c.BatchEntriesMax <= wire.BatchEntriesMax,

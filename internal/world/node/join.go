@@ -28,7 +28,9 @@ func Join(ctx context.Context, cfg Config, contact, own member.Member) (*Seat, e
 	n := &Node{cfg: cfg}
 	n.cfg.Members, n.cfg.Self = member.List{own}, 0
 	identity := member.NewIdentity(time.Now().UnixMilli(), cfg.Random())
-	seat, err := transport.Join(ctx, n.transportConfig(nil), contact, wire.Join{Identity: identity, Name: own.Name, Address: own.Address()})
+	seat, err := transport.Join(ctx, n.transportConfig(nil), contact, wire.Join{
+		Identity: identity, Name: own.Name, Address: own.Address(), Observes: cfg.Observe,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +47,11 @@ func (n *Node) takeIn(ctx context.Context, join wire.Join) *wire.Seat {
 	case n.isOfTheList(view, join.Name):
 		return &wire.Seat{Refusal: fmt.Sprintf("the name %q is that of a member of the list: choose another one", join.Name), Final: true}
 	}
-	change := member.Change{Kind: member.Admit, Identity: join.Identity, Name: join.Name, Address: join.Address}
+	change := member.Change{Kind: member.Admit, Identity: join.Identity, Name: join.Name, Address: join.Address, Observes: join.Observes}
 	if err := change.Check(view); err != nil && !change.Done(view) {
 		return &wire.Seat{Refusal: err.Error(), Final: true}
+	} else if err == nil && n.isThere(ctx, view, join.Name) {
+		return &wire.Seat{Refusal: fmt.Sprintf("who is called %q is heard: stop it first, or take another name", join.Name)}
 	}
 	view, err := n.Change(ctx, change)
 	switch {
@@ -58,6 +62,17 @@ func (n *Node) takeIn(ctx context.Context, join wire.Join) *wire.Seat {
 	}
 	n.cfg.Log.Info("somebody has joined", "member", join.Name, "address", join.Address, "view", view.Number)
 	return &wire.Seat{Founders: n.cfg.Members, View: view}
+}
+
+// isThere reports whether who has the place of a name is heard, and so would lose it.
+func (n *Node) isThere(ctx context.Context, view *member.View, name string) bool {
+	status, err := n.Status(ctx)
+	for place := range view.Places {
+		if err == nil && view.Places[place].Name == name {
+			return place < len(status.Heard) && status.Heard[place] && (place >= len(status.Lost) || !status.Lost[place])
+		}
+	}
+	return false
 }
 
 // isOfTheList reports whether a name is what a member of the list is called, who has

@@ -339,6 +339,12 @@ func (n *Node) onlyReads(status *protocol.Status) {
 		return
 	}
 	n.reads = true
+	if n.cfg.Observe {
+		n.outbox.suspend(ErrObserves)
+		n.own.wake() // who waits is told
+		n.cfg.Log.Info(ErrObserves.Error())
+		return
+	}
 	if v := status.View; v != nil && v.Places[n.cfg.Self].IsSeated() && v.Places[n.cfg.Self].Identity == n.identity {
 		n.outbox.suspend(ErrJoining)
 		n.cfg.Log.Info("this member has joined, and gets what the others hold before it is one that counts", "view", v.Number)

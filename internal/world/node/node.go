@@ -71,6 +71,8 @@ var (
 	ErrLetGo = errors.New("node: the other members have let go of this one, so it can only read")
 	// ErrJoining says that this member has a place and does not count yet: it reads.
 	ErrJoining = errors.New("node: this member has joined, and does not count before it has what the others hold")
+	// ErrObserves says that this member only reads, as it was started to.
+	ErrObserves = errors.New("node: this member only reads: write to another one, or start it without --observe, and it becomes one that counts")
 	// ErrLeaving says that this member is about to leave the cluster.
 	ErrLeaving = errors.New("node: this member is leaving the cluster")
 	// ErrRoom says that there was no room for a payload until its context ended.

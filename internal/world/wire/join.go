@@ -11,6 +11,7 @@ type Join struct {
 	Identity member.Identity // of the life that begins
 	Name     string
 	Address  string // host:port, where members are to dial it
+	Observes bool   // it is only to read
 }
 
 // Seat is the answer to a Join: who has a place by now, or why nobody gets one.
@@ -39,8 +40,14 @@ func AppendJoin(dst []byte, j *Join) []byte {
 	dst, start := beginFrame(dst, KindJoin)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(j.Identity))
 	dst = appendText(appendText(dst, j.Name), j.Address)
+	if j.Observes {
+		dst = append(dst, joinObserves)
+	}
 	return endFrame(dst, start, 0)
 }
+
+// joinObserves stands at the end of the join of who is only to read.
+const joinObserves = 1
 
 // DecodeJoin reads the body of a join. Errors wrap ErrMalformed.
 func DecodeJoin(body []byte) (Join, error) {
@@ -51,6 +58,12 @@ func DecodeJoin(body []byte) (Join, error) {
 	}
 	if r.err == nil && j.Identity == 0 {
 		r.fail("join: no identity")
+	}
+	if r.err == nil && len(r.rest) > 0 {
+		bits := r.byte("join: bits")
+		if j.Observes = bits == joinObserves; !j.Observes {
+			r.fail("join: bits %d", bits)
+		}
 	}
 	return j, r.end("join")
 }

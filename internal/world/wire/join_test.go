@@ -13,7 +13,7 @@ import (
 func joinFrames() (joins []Join, seats []Seat) {
 	list := member.List{{Name: "a", Host: "10.0.0.1", Port: 3000}, {Name: "b", Host: "::1", Port: 65535, Key: "k"}}
 	view := member.Founding(list, member.Binding{7, 9})
-	return []Join{{Identity: 5, Name: "c", Address: "10.0.0.3:3000"}, {Identity: 1}},
+	return []Join{{Identity: 5, Name: "c", Address: "10.0.0.3:3000"}, {Identity: 1}, {Identity: 7, Name: "o", Address: "h:1", Observes: true}},
 		[]Seat{{Founders: list, View: view}, {Refusal: "not now"}, {Refusal: "never", Final: true}}
 }
 

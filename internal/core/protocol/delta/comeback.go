@@ -32,6 +32,8 @@ type comeback struct {
 func (d *Delta) askBack() error {
 	change := d.comeback()
 	switch {
+	case d.cfg.Observe && d.roster.Observes():
+		return errors.New("this member only reads: started without --observe it becomes one that counts")
 	case change == nil && d.roster.Observes():
 		return errors.New("the place of this member is another one's by now, so it cannot come back: start it with an empty folder")
 	case change == nil:
@@ -151,10 +153,10 @@ func (d *Delta) takePlace(observed bool) {
 	}
 }
 
-// wantPlace has this member ask to come once it is seated.
+// wantPlace has this member ask to come once it is seated, unless it wants to read only.
 func (d *Delta) wantPlace() {
 	v := d.roster.View()
-	if v != nil && d.roster.MayReturn() && v.Places[d.cfg.Self].IsSeated() && !d.closed {
+	if v != nil && !d.cfg.Observe && d.roster.MayReturn() && v.Places[d.cfg.Self].IsSeated() && !d.closed {
 		d.own.back.wanted = true
 	}
 }

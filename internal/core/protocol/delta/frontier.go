@@ -28,6 +28,7 @@ type frontier struct {
 	trimmed   int               // bytes trimmed since the journal was told
 	numbers   []uint64          `state:"scratch"` // memory of reached
 	gone      member.Set        // who was let go: nobody waits for them
+	viewedAt  time.Duration     // when the present view began to count here
 }
 
 // newFrontier returns the frontier of a member that knows of nobody.

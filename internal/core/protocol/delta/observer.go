@@ -1,8 +1,10 @@
 package delta
 
 import (
+	"cmp"
 	"time"
 
+	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
 )
@@ -18,6 +20,37 @@ func (d *Delta) freshObserver(l *link) {
 		d.tieRow(l)
 		d.rewind(l)
 	}
+}
+
+const (
+	// observedFor is how long after it was last heard a reader is waited for, unless
+	// members have another time for each other.
+	observedFor = 10 * time.Second
+	// observedShare: of so many parts of the memory one is for what it lacks.
+	observedShare = 8
+)
+
+// observed returns up to when what is stable may be forgotten: what somebody lacks who
+// has a place and does not count is kept if it is little, as long as it is there or was
+// a moment ago. So it gets all, in order, and no snapshot; and nobody waits for it.
+func (d *Delta) observed(limit clock.Time) clock.Time {
+	if !d.cfg.Changes || d.roster.Observes() || d.own.held > min(d.cfg.MemoryBytesMax/observedShare, d.share()/2) {
+		return limit
+	}
+	patience := cmp.Or(d.cfg.EvictAfter, observedFor)
+	for i := range d.links {
+		l := &d.links[i]
+		switch {
+		case !d.roster.IsGone(l.peer):
+		case l.row != nil && d.roster.Owns(l.peer, l.presence.identity):
+			if d.now-l.presence.heard < patience {
+				limit = min(limit, l.row.marks.Horizon())
+			}
+		case d.now-d.frontier.viewedAt < patience && d.roster.View().Places[l.peer].IsSeated(): // it was not heard yet
+			return d.frontier.base.Time
+		}
+	}
+	return limit
 }
 
 // observerAt returns when the row of an observer goes on to the

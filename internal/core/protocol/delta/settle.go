@@ -82,7 +82,7 @@ func (d *Delta) trim() {
 		return
 	}
 	d.frontier.stabilize()
-	limit := min(d.frontier.stable, d.frontier.settled)
+	limit := d.observed(min(d.frontier.stable, d.frontier.settled))
 	if limit <= d.frontier.base.Time || d.cfg.KeepAll {
 		return
 	}

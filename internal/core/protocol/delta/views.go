@@ -266,7 +266,7 @@ func (d *Delta) onChoice(c *protocol.Choice) {
 // that who is no member any more would have to say, and all links begin anew.
 func (d *Delta) install(v *member.View) {
 	before, was := d.roster.Tag().Number, d.roster.Observes()
-	d.fx.View = v
+	d.fx.View, d.frontier.viewedAt = v, d.now
 	d.suspicion.install(d.roster.View(), v, d.now, d.cfg.EvictAfter)
 	d.grow(len(v.Places))
 	d.roster.Install(v, (*seats)(d))
