@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -200,7 +201,8 @@ func (n *Node) Status() Status {
 		}
 	}
 	for _, found := range status.Findings {
-		if m := &s.Members[found.Member]; m.Trouble == "" && !status.Heard[found.Member] {
+		apart := found.Kind == protocol.Forked || found.Kind == protocol.OtherHistory // it may be heard all the same
+		if m := &s.Members[found.Member]; m.Trouble == "" && (apart || !status.Heard[found.Member]) {
 			m.Trouble = found.Text(n.called)
 		}
 	}
@@ -255,6 +257,9 @@ func (n *Node) ready(status *protocol.Status) error {
 	}
 	if stalled := n.inner.Stalled(); stalled != nil {
 		return fmt.Errorf("%w: %w", ErrFull, stalled)
+	}
+	if forked := (protocol.Finding{Kind: protocol.Forked, Member: n.self}); slices.Contains(status.Findings, forked) {
+		return errors.New("chatterbox: " + forked.Text(n.called))
 	}
 	if !status.Agreed {
 		return errors.New("chatterbox: the members have not met: " + n.silentNow(status))

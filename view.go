@@ -21,6 +21,11 @@ type View struct {
 	// Quorum is how many members must be there to change the view; Holders is how
 	// many must hold an entry before it settles.
 	Quorum, Holders int
+	// Forced says that the members went on by force in this very view. Then Kept is how
+	// many entries of each one that is none any more are in the order: what else it
+	// accepted, or settled with others that are none any more, may be lost.
+	Forced bool
+	Kept   map[string]uint64
 }
 
 // A Change names a member in one of its fields, and has those of the others empty.
@@ -31,6 +36,14 @@ type Change struct {
 	// it is left. If it is started again it reads, and does not write before it
 	// returns.
 	Evict string
+	// Force evicts without a quorum, when none is left for good: Evict and those in
+	// AndEvict, which is for that only, until the others are all heard. These go on from
+	// what they hold. What only those who go held is lost, also if it had settled among
+	// them; see View.Kept. None of them may run again, unless with an empty folder: one
+	// that does, and has shown more than the others hold, stays in a history of its own.
+	// It is refused while a quorum is heard. It is asked of one that goes on.
+	Force    bool
+	AndEvict []string
 	// Return makes a member that was evicted one again, and is asked of that member
 	// itself. With the folder that it had, what it had accepted and no other
 	// member held settles then, once, in its order, under the IDs that it has, and
@@ -88,10 +101,16 @@ func (n *Node) viewOf(v *member.View) View {
 	if v == nil {
 		return View{}
 	}
-	out := View{Number: v.Number, Quorum: v.Quorum(), Holders: v.Holders()}
+	out := View{Number: v.Number, Quorum: v.Quorum(), Holders: v.Holders(), Forced: v.IsForced()}
 	for i := range v.Places {
-		if p := &v.Places[i]; p.Role == member.Writer {
+		switch p := &v.Places[i]; {
+		case p.Role == member.Writer:
 			out.Members = append(out.Members, Member{Name: n.nameAt(v, i), Address: p.Address})
+		case out.Forced && !p.IsSeated():
+			if out.Kept == nil {
+				out.Kept = map[string]uint64{}
+			}
+			out.Kept[n.nameAt(v, i)] = p.Base
 		}
 	}
 	return out
@@ -215,6 +234,8 @@ func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bo
 		return change, false, errors.New("a member moves to an address, and for nothing else there is one")
 	case v == nil:
 		return change, false, errors.New("the members have not met yet")
+	case c.Force || len(c.AndEvict) > 0:
+		return n.forceOf(c, v)
 	}
 	if c.Move != "" {
 		if _, _, err := splitAddress(c.Address); err != nil {
@@ -243,6 +264,28 @@ func (n *Node) changeOf(c Change, v *member.View) (change member.Change, done bo
 		return member.Change{Kind: member.Evict, Identity: v.Places[place].Identity}, false, nil
 	}
 	return change, false, fmt.Errorf("no member is called %q", name)
+}
+
+// forceOf returns the change that goes on without some members and without a quorum, and
+// reports whether none of them is a member any more.
+func (n *Node) forceOf(c Change, v *member.View) (change member.Change, done bool, err error) {
+	if c.Evict == "" || !c.Force {
+		return change, false, errors.New("by force members are evicted, and only so several at a time")
+	}
+	change = member.Change{Kind: member.Force, Survivors: v.Members()}
+	for _, name := range append([]string{c.Evict}, c.AndEvict...) {
+		place := n.placeNamed(v, name)
+		switch {
+		case place < 0:
+			return change, false, fmt.Errorf("no member is called %q", name)
+		case member.ID(place) == n.self:
+			return change, false, fmt.Errorf("this is %s itself: ask one of those who are to go on", name)
+		case v.Places[place].Role == member.Writer:
+			change.Survivors = slices.DeleteFunc(change.Survivors, func(one member.Identity) bool { return one == v.Places[place].Identity })
+		}
+	}
+	slices.Sort(change.Survivors)
+	return change, len(change.Survivors) == v.Size(), nil
 }
 
 // returnOf returns the change that takes this member back, and reports whether it is

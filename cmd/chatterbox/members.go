@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"chatterbox/internal/cli"
@@ -17,9 +19,11 @@ type membersCommand struct {
 	remote
 	Action cli.Choice  `arg:"" optional:"" oneof:"evict,leave,move,return,replace,orphans" help:"evict: go on without a member. replace: a member whose folder is lost begins anew. return: the evicted member at --http comes back. leave: the member at --http goes for good. move: a member has another address. orphans: print what is left of an evicted member's entries that will never settle."`
 	Name   string      `arg:"" optional:"" help:"The member that it is about."`
-	To     string      `arg:"" optional:"" name:"address" help:"Where a member that moves is dialed, HOST:PORT."`
+	More   []string    `arg:"" optional:"" name:"address" help:"Where a member that moves is dialed, HOST:PORT; or with --force who else is evicted."`
 	Wait   cli.Seconds `default:"30" help:"How long to wait for the decision. A bare number is seconds."`
 	Heard  bool        `name:"even-if-heard" help:"Evict a member although it is heard: while it runs it comes back."`
+	Force  bool        `name:"force" help:"Evict without a quorum, when none is left for good."`
+	Lose   bool        `name:"lose-what-only-it-has" help:"Said with --force: what only the evicted members have is lost."`
 	JSON   bool        `name:"json" help:"Print the member's answer as a JSON object instead; of orphans one a line."`
 }
 
@@ -28,6 +32,8 @@ func (membersCommand) Help() string {
 	return `Without an action it shows who belongs to the cluster, and how many may fail. With one it asks the member at --http for a change and waits until that is decided: exit status 0; 2 if it is not decided after --wait, when it may still come; 3 if it is refused, with who is missing.
 
 evict goes on without a member that is gone for good: settling goes on at once. What it had accepted and no other member holds does not settle before it comes back. A member that is heard is not evicted without --even-if-heard, for it would come back at once. It takes a quorum of all members, the evicted one included: 2 of 3, 3 of 5.
+
+evict --force is for when a quorum is gone for good: 2 of 3, or 1 of 2. Ask one of those who are left, and name all who are gone; it is refused while a quorum is heard, or one that is not named is not heard. Those who are left go on from what they hold. What only the evicted had is lost, also if it had settled among them; nothing that settled is lost of two members. --lose-what-only-it-has says that you know. The evicted must never run again with their folders: one that does, and had shown more than those who went on hold, stays in a history of its own, and says so.
 
 return is asked of the evicted member itself, which needs the folder that it had: a member that serves asks by itself, at a start or when it learns that it was evicted. What it had accepted alone settles then, once, before anything new.
 
@@ -43,6 +49,7 @@ Examples:
 
     chatterbox members --http 127.0.0.1:8000
     chatterbox members evict c --http 127.0.0.1:8000
+    chatterbox members evict b c --force --lose-what-only-it-has --http 127.0.0.1:8000
     chatterbox members replace c --http 127.0.0.1:8000
     chatterbox members leave c --http 127.0.0.1:8002
     chatterbox members move c 10.0.0.9:3000 --http 127.0.0.1:8000`
@@ -54,11 +61,33 @@ func (c *membersCommand) Contradictions(wrong *cli.Mistakes) {
 	case c.Action.Mistake() != "":
 	case action != "" && c.Name == "":
 		wrong.Addf("%s: name the member", action)
-	case action == "move" && c.To == "":
+	case action != "evict" && (c.Force || c.Lose):
+		wrong.Addf("--force and --lose-what-only-it-has are for evict")
+	case c.Force && !c.Lose:
+		wrong.Addf("--force goes on without a quorum from what those who are left hold: what only %s had is lost for ever, also if it had settled with others that are gone, "+
+			"and none of them may run again with its folder; if that is what you want say --lose-what-only-it-has too", strings.Join(c.names(), " and "))
+	case c.Lose && !c.Force:
+		wrong.Addf("--lose-what-only-it-has is said with --force")
+	case action == "move" && len(c.More) == 0:
 		wrong.Addf("move %s: say where to, as HOST:PORT", c.Name)
-	case action != "move" && c.To != "":
-		wrong.Addf("%s %s %q: there is an address too many", action, c.Name, c.To)
+	case action == "move" && len(c.More) > 1, action != "move" && !c.Force && len(c.More) > 0:
+		wrong.Addf("%s %s %q: there is an address too many", action, c.Name, c.More[len(c.More)-1])
 	}
+}
+
+// names returns the members that it is about.
+func (c *membersCommand) names() []string { return append([]string{c.Name}, c.More...) }
+
+// request returns what the member is asked for.
+func (c *membersCommand) request() serve.ChangeRequest {
+	r := serve.ChangeRequest{Action: c.Action.Value, Name: c.Name, Force: c.Force}
+	switch {
+	case c.Force:
+		r.Also = c.More
+	case len(c.More) > 0:
+		r.Address = c.More[0]
+	}
+	return r
 }
 
 // Run shows, or asks and waits.
@@ -103,7 +132,7 @@ func (c *membersCommand) change(ctx context.Context, console *cli.Console, of *c
 	if err := c.spare(ctx, of); err != nil {
 		return err
 	}
-	answer, err := of.Change(ctx, serve.ChangeRequest{Action: c.Action.Value, Name: c.Name, Address: c.To})
+	answer, err := of.Change(ctx, c.request())
 	if err == nil && answer.Decided && c.Action.Value == "leave" {
 		return c.left(console, &answer)
 	}
@@ -131,8 +160,23 @@ func (c *membersCommand) change(ctx context.Context, console *cli.Console, of *c
 	}
 	if err == nil {
 		c.print(console, &members)
+		c.state(console, &members)
 	}
 	return err
+}
+
+// state says what is lost by force.
+func (c *membersCommand) state(console *cli.Console, members *serve.Membership) {
+	if !c.Force {
+		return
+	}
+	for _, kept := range members.Forced {
+		if slices.Contains(c.names(), kept.Name) {
+			console.Notef("%s: its first %d entries are in the order; any later one is lost, also if it had settled", kept.Name, kept.Entries)
+		}
+	}
+	console.Notef("%s must never run again with the folder that it had: with an empty one it joins anew. One that runs all the same comes back if those who went on have all that it may have shown; else it stays in a history of its own, and says so",
+		strings.Join(c.names(), ", "))
 }
 
 var errUndecided = errors.New("not decided")
@@ -140,7 +184,7 @@ var errUndecided = errors.New("not decided")
 // spare refuses to evict a member that is heard, as by a slip of the keyboard: it
 // cannot be taken back.
 func (c *membersCommand) spare(ctx context.Context, of *client.Client) error {
-	if c.Action.Value != "evict" || c.Heard {
+	if c.Action.Value != "evict" || c.Heard || c.Force {
 		return nil
 	}
 	members, err := of.Members(ctx)
@@ -178,8 +222,12 @@ const (
 // isDone reports whether the members are as was asked for.
 func (c *membersCommand) isDone(members *serve.Membership) bool {
 	for i := range members.Members {
-		if m := &members.Members[i]; m.Name == c.Name {
-			return c.Action.Value == "return" || c.Action.Value == "move" && m.Address == c.To
+		m := &members.Members[i]
+		switch {
+		case m.Name == c.Name:
+			return c.Action.Value == "return" || c.Action.Value == "move" && m.Address == c.More[0]
+		case c.Force && slices.Contains(c.More, m.Name):
+			return false
 		}
 	}
 	return c.Action.Value != "move" && c.Action.Value != "return" && c.Action.Value != "replace"

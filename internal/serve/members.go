@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -21,13 +22,28 @@ type Membership struct {
 	Holders int      `json:"holders"`  // so many must hold an entry before it settles
 	MayFail int      `json:"may_fail"` // so many may be gone, and the others can still go on without them
 	Members []Member `json:"members"`
+	Forced  []Kept   `json:"forced,omitempty"` // if they went on by force in this view: who is no member any more, by name
+}
+
+// Kept is how much of an evicted member is in the order. What else it accepted, or
+// settled with other ones, may be lost.
+type Kept struct {
+	Name    string `json:"name"`
+	Entries uint64 `json:"entries"`
+}
+
+func keptOf(view *chatterbox.View) (kept []Kept) {
+	for _, name := range slices.Sorted(maps.Keys(view.Kept)) {
+		kept = append(kept, Kept{name, view.Kept[name]})
+	}
+	return kept
 }
 
 // MembershipOf puts who belongs to the cluster into words for JSON, at a moment.
 func MembershipOf(status *chatterbox.Status, now time.Time) Membership {
 	view := &status.View
 	all := StatusOf(status, now)
-	return Membership{View: view.Number, Quorum: view.Quorum, Holders: view.Holders, MayFail: mayFail(view), Members: all.inView()}
+	return Membership{View: view.Number, Quorum: view.Quorum, Holders: view.Holders, MayFail: mayFail(view), Members: all.inView(), Forced: keptOf(view)}
 }
 
 // inView returns those that belong to the cluster, or are about to.
@@ -56,6 +72,10 @@ type ChangeRequest struct {
 	Action  string `json:"action"`            // "evict", "move", "replace", or "leave" or "return", which are asked of the member itself
 	Name    string `json:"name"`              // of whom it is about
 	Address string `json:"address,omitempty"` // where it has moved to
+	// Force evicts without a quorum, when none is left for good, and others with it. What
+	// only they had is lost.
+	Force bool     `json:"force,omitempty"`
+	Also  []string `json:"also,omitempty"` // who else goes by force
 }
 
 // change returns what is asked for.
@@ -70,7 +90,7 @@ func (r *ChangeRequest) change() chatterbox.Change {
 	case "move":
 		return chatterbox.Change{Move: r.Name, Address: r.Address}
 	}
-	return chatterbox.Change{Evict: r.Name, Address: r.Address}
+	return chatterbox.Change{Evict: r.Name, Address: r.Address, Force: r.Force, AndEvict: r.Also}
 }
 
 const (
@@ -96,7 +116,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request) {
 	if request.Action == "leave" || request.Action == "replace" {
 		wait = leaveWithin
 	}
-	s.log.Warn("a change of the members is asked for", "action", request.Action, "member", request.Name, "address", request.Address, "from", r.RemoteAddr)
+	s.log.Warn("a change of the members is asked for", "action", request.Action, "member", request.Name, "also", request.Also, "force", request.Force, "address", request.Address, "from", r.RemoteAddr)
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	view, err := s.node.Change(ctx, request.change())
@@ -139,6 +159,8 @@ func readChange(r *http.Request) (ChangeRequest, error) {
 		return request, fmt.Errorf("action %q: evict, leave, move, return and replace are what there is", request.Action)
 	case request.Name == "":
 		return request, errors.New("name the member")
+	case request.Action != "evict" && (request.Force || len(request.Also) > 0):
+		return request, errors.New("force and also are for evict")
 	}
 	return request, nil
 }

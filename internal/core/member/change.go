@@ -20,6 +20,9 @@ type Change struct {
 	// Strikes is how often the name of whom to evict was let go for silence,
 	// this time included; 0 leaves the count as it is.
 	Strikes uint64
+	// Survivors are who goes on by force, without all others and without a quorum; by
+	// identity. Unused by other kinds.
+	Survivors []Identity
 }
 
 // ChangeKind says what a change does.
@@ -32,6 +35,7 @@ const (
 	Admit                        // somebody is seated at a place, and counts once it has come to have what it must
 	Move                         // a member has another address
 	Rejoin                       // who was let go, or is seated, is a member, at its place
+	Force                        // the survivors alone are members, and begin a history of their own
 )
 
 // Done reports whether a view is as the change wants it. Renew is never done.
@@ -47,8 +51,18 @@ func (c *Change) Done(v *View) bool {
 		return member
 	case Move:
 		return member && v.Places[place].Address == c.Address
+	case Force:
+		return v.IsForced() && c.Keeps(v)
 	}
 	return false
+}
+
+// Names reports whether an identity is one of the survivors.
+func (c *Change) Names(one Identity) bool { return slices.Contains(c.Survivors, one) }
+
+// Keeps reports whether the members of a view are the survivors.
+func (c *Change) Keeps(v *View) bool {
+	return v.Size() == len(c.Survivors) && !slices.ContainsFunc(c.Survivors, func(one Identity) bool { return !v.Has(one) })
 }
 
 // Check returns why a change cannot be made to a view.
@@ -61,6 +75,8 @@ func (c *Change) Check(v *View) error {
 		return c.checkAdmit(v)
 	case c.Kind == Rejoin:
 		return c.checkRejoin(v)
+	case c.Kind == Force:
+		return c.checkForce(v)
 	case c.Kind != Evict && c.Kind != Move:
 		return fmt.Errorf("there is no change of kind %d", c.Kind)
 	case !isMember:
@@ -141,6 +157,22 @@ func (c *Change) checkRejoin(v *View) error {
 	return (&Change{Identity: c.Identity, Address: p.Address}).checkAddress(v)
 }
 
+// checkForce returns why these survivors cannot go on alone.
+func (c *Change) checkForce(v *View) error {
+	for i, one := range c.Survivors {
+		if !v.Has(one) {
+			return fmt.Errorf("%s is no member of view %d, so it cannot go on by force", one, v.Number)
+		}
+		if i > 0 && c.Survivors[i-1] >= one {
+			return errors.New("the survivors do not stand by their identities, each once")
+		}
+	}
+	if len(c.Survivors) == 0 || len(c.Survivors) == v.Size() {
+		return errors.New("by force some members go, and some stay")
+	}
+	return nil
+}
+
 // Came returns who counts in a view and did not in the one before.
 func (v *View) Came() (identities []Identity) {
 	for i := range v.Places {
@@ -196,9 +228,43 @@ func (v *View) Successor(c Change, g Grounds) (*View, error) {
 		next.Places[back].comeBack(next)
 	case Admit:
 		next.seat(c)
+	case Force:
+		next.keepOnly(c.Survivors)
+		next.Roots = append(next.Roots, Root{Number: next.Number, Lineage: v.Lineage, Clock: next.Clock, Hash: next.hash(v.Lineage)})
 	}
 	next.Lineage = next.hash(v.Lineage)
 	return next, nil
+}
+
+// keepOnly has all members go but some.
+func (v *View) keepOnly(survivors []Identity) {
+	for i := range v.Places {
+		if p := &v.Places[i]; p.Role == Writer && !slices.Contains(survivors, p.Identity) {
+			p.Role = Gone
+		}
+	}
+}
+
+// CheckForced returns why a view cannot have been forced after older, or after one that
+// may have followed it.
+func (v *View) CheckForced(older *View) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	switch {
+	case !v.Continues(older):
+		return fmt.Errorf("view %d is of another history than view %d", v.Number, older.Number)
+	case !v.IsForced():
+		return fmt.Errorf("view %d was not forced", v.Number)
+	case v.Clock < older.Clock || len(v.Places) < len(older.Places):
+		return errors.New("it takes back what the view before it has")
+	}
+	for _, one := range v.Members() {
+		if !older.Has(one) {
+			return fmt.Errorf("%s survives, and was no member before", one)
+		}
+	}
+	return nil
 }
 
 // comeBack makes the tenant of a place, which was let go or is seated, a member.
@@ -392,6 +458,9 @@ func (v *View) checkRoots() error {
 	for i := 1; i < len(v.Roots); i++ {
 		if v.Roots[i].Number <= v.Roots[i-1].Number || v.Roots[i].Number > v.Number {
 			return fmt.Errorf("view %d was not forced after view %d", v.Roots[i].Number, v.Roots[i-1].Number)
+		}
+		if r := &v.Roots[i]; r.Clock > v.Clock || r.Hash == 0 || r.Lineage == 0 {
+			return fmt.Errorf("view %d was not forced as it must be", r.Number)
 		}
 	}
 	return nil

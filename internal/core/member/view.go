@@ -87,7 +87,10 @@ const (
 // forced without the quorum of the one before it.
 type Root struct {
 	Number  uint64
-	Lineage uint64 // of the view; of a forced one, that of the view before it
+	Lineage uint64 // of the first view; of a forced one, that of the view before it
+	// What follows is of forced ones, and zero of the first one.
+	Clock clock.Time // of the view: who settled anything later is of another history
+	Hash  uint64     // of the view without this root, which tells it from others that were forced after the same one
 }
 
 // Strike counts how often a member of this name was let go for silence of late.
@@ -367,11 +370,36 @@ func (v *View) Continues(older *View) bool {
 		return false
 	}
 	for _, added := range v.Roots[known:] {
-		if added.Number <= older.Number {
+		if added.Number <= older.Number || added.Number == older.Number+1 && added.Lineage != older.Lineage {
 			return false
 		}
 	}
 	return true
+}
+
+// ForcedAfter returns the root of the first view that was forced after an older one of
+// the same history, nil if none was.
+func (v *View) ForcedAfter(older *View) *Root {
+	if len(v.Roots) > len(older.Roots) {
+		return &v.Roots[len(older.Roots)]
+	}
+	return nil
+}
+
+// IsForced reports whether the view itself was forced.
+func (v *View) IsForced() bool { return v.Number > 1 && v.Roots[len(v.Roots)-1].Number == v.Number }
+
+// IsNewlyForced reports whether the view was forced after an older one of its history.
+func (v *View) IsNewlyForced(older *View) bool { return v.IsForced() && v.Number > older.Number }
+
+// Members returns who counts in the view, by place.
+func (v *View) Members() (identities []Identity) {
+	for i := range v.Places {
+		if v.Places[i].Role == Writer {
+			identities = append(identities, v.Places[i].Identity)
+		}
+	}
+	return identities
 }
 
 // Shares reports whether both views are of one history.

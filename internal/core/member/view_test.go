@@ -179,7 +179,7 @@ func TestAStepThatBreaksARuleIsRefused(t *testing.T) {
 	old, _ = old.Successor(member.Change{Kind: member.Evict, Identity: 3}, member.Grounds{Proposer: 1, Base: []uint64{5, 6, 7}, Clock: 9})
 	for want, spoil := range map[string]func(*member.View){
 		"does not come after":      func(v *member.View) { v.Number++ },
-		"another history":          func(v *member.View) { v.Roots = append(v.Roots, member.Root{Number: 3, Lineage: 1}) },
+		"another history":          func(v *member.View) { v.Roots = append(v.Roots, member.Root{Number: 3, Lineage: 1, Hash: 1}) },
 		"the lineage":              func(v *member.View) { v.Clock++ },
 		"is that of another place": func(v *member.View) { v.Places[1].Identity = 1 },
 		"who only reads does not":  func(v *member.View) { v.Places[1].Observes = true },

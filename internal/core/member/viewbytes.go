@@ -112,6 +112,9 @@ func (v *View) appendRoots(p []byte) []byte {
 	for _, r := range v.Roots {
 		p = binary.AppendUvarint(p, r.Number)
 		p = binary.LittleEndian.AppendUint64(p, r.Lineage)
+		if r.Number > 1 {
+			p = binary.LittleEndian.AppendUint64(binary.AppendUvarint(p, uint64(r.Clock)), r.Hash)
+		}
 	}
 	return p
 }
@@ -140,7 +143,11 @@ func DecodeView(p []byte) (v *View, rest []byte, err error) {
 		v.Strikes = append(v.Strikes, Strike{Name: r.text(), Count: r.number()})
 	}
 	for range r.count(CountMax, 9) {
-		v.Roots = append(v.Roots, Root{Number: r.number(), Lineage: r.fixed()})
+		root := Root{Number: r.number(), Lineage: r.fixed()}
+		if root.Number > 1 {
+			root.Clock, root.Hash = clock.Time(r.number()), r.fixed()
+		}
+		v.Roots = append(v.Roots, root)
 	}
 	if r.err == nil {
 		r.err = v.check()

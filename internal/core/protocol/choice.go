@@ -32,6 +32,9 @@ type Bid struct {
 	Ballot Ballot
 	Change member.Change
 	View   *member.View // what is to be accepted; nil as long as promises are gathered
+	// Over is what a forced view comes after and may not be decided on, oldest first; it
+	// stands for what its survivors accepted before.
+	Over []*member.View
 }
 
 // Vote is what one acceptor has said of the successor of one view.
@@ -41,6 +44,11 @@ type Vote struct {
 	Accepted Ballot     // the last one whose view it accepted; zero: none
 	Have     []uint64   // entries of each place's stream that it held when it first promised or accepted
 	Clock    clock.Time // its clock then
+	// Now is the same as Have, of when it last promised a ballot that goes on by force, and
+	// NowClock its clock then; nil: it promised none. From then on it delivers nothing until
+	// a view counts.
+	Now      []uint64
+	NowClock clock.Time
 }
 
 // Choice is what is known of how the members of a view choose the next one.
@@ -58,4 +66,5 @@ type VoteRecord struct {
 	Lineage uint64
 	Vote    Vote
 	View    *member.View // what was accepted; nil: nothing
+	Over    []*member.View
 }

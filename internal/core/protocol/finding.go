@@ -38,6 +38,7 @@ const (
 	NoWriter                            // no member is left that may write: all came back without their data
 	LetGo                               // the member was let go by the others: it only reads
 	Replaced                            // the member was let go, and its place is another one's by now: it only reads, and never writes again
+	Forked                              // the others went on by force without the member, which may have shown entries that they do not have: it stays in a history of its own
 )
 
 // Text returns what was found, and what to do, for people; name names a member.
@@ -45,7 +46,7 @@ func (f Finding) Text(name func(member.ID) string) string {
 	who := name(f.Member)
 	switch f.Kind {
 	case OtherHistory:
-		return who + " goes by another history of this list of members than this one, as when the folder of an earlier cluster was brought back at either: " +
+		return who + " goes by another history of this list of members than this one, as when the folder of an earlier cluster was brought back at either, or one of them was left out when others went on by force: " +
 			"nothing that it says is taken; stop whoever is wrong, and start it with its own folder or with an empty one"
 	case OldData:
 		return who + " came back with older data than it had: it stops; start it with its newest folder, or if that is lost with an empty one: then it only reads"
@@ -64,6 +65,9 @@ func (f Finding) Text(name func(member.ID) string) string {
 	case Replaced:
 		return who + " was let go by the other members while it was away, and another one, which came without data, has its place and its name: what it wrote beyond what they had of it " +
 			"is in nobody's order, and it never writes again; print that with `chatterbox members orphans`, write it anew at a member if it is needed, then stop this one"
+	case Forked:
+		return "the other members went on by force without " + who + ", which has, and may have shown as settled, entries that they do not have: their order and its own are two histories from there on, " +
+			"and it does not come back to theirs; keep what it has of value (`chatterbox backup`, or read its entries), stop it, and start it with an empty folder"
 	}
 	return fmt.Sprintf("finding %d about %s", f.Kind, who)
 }

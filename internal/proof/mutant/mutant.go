@@ -128,6 +128,7 @@ func NewLockstep(m Mutant, c lockstep.Config) protocol.Reducer {
 type Choosing interface {
 	View() *member.View
 	Wedged() bool
+	Halted() bool
 	Choice() *protocol.Choice
 	Ask(member.Change) error
 	Asks() *member.Change

@@ -307,7 +307,7 @@ func (n *Node) ask(ctx context.Context, view *member.View, change member.Change)
 		if broken = n.broken; broken == nil && n.stalled.Load() {
 			broken = fmt.Errorf("%w: %w", ErrRefused, n.Stalled())
 		}
-		if broken == nil {
+		if broken == nil && change.Kind != member.Force {
 			refused = missing(view, n.reducer.Status().Heard, n.cfg.Self)
 		}
 		if broken == nil && refused == nil {

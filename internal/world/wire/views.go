@@ -23,7 +23,10 @@ const (
 )
 
 // Bits of a bid and of a vote record.
-const hasView = 1
+const (
+	hasView = 1
+	hasOver = 2 // views that it comes over
+)
 
 // appendViews writes the newest views that there is room for.
 func appendViews(dst []byte, views []*member.View) []byte {
@@ -80,39 +83,73 @@ func appendChange(dst []byte, c *member.Change) []byte {
 	dst = append(dst, byte(c.Kind))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(c.Identity))
 	dst = appendText(appendText(dst, c.Name), c.Address)
-	return binary.AppendUvarint(dst, c.Strikes)
+	dst = binary.AppendUvarint(dst, c.Strikes)
+	if c.Kind != member.Force {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(c.Survivors)))
+	for _, one := range c.Survivors {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(one))
+	}
+	return dst
 }
 
 func (r *reader) change() member.Change {
-	return member.Change{
+	c := member.Change{
 		Kind: member.ChangeKind(r.byte("change: kind")), Identity: member.Identity(r.fixed("change: identity")),
 		Name: r.text(viewTextBytesMax, "change: name"), Address: r.text(viewTextBytesMax, "change: address"),
 		Strikes: r.varint("change: strikes"),
 	}
+	if c.Kind == member.Force {
+		for range r.count(member.CountMax, 8, "change: number of survivors") {
+			c.Survivors = append(c.Survivors, member.Identity(r.fixed("change: survivor")))
+		}
+	}
+	return c
 }
 
 func appendBid(dst []byte, b *protocol.Bid) []byte {
 	dst = appendChange(appendBallot(dst, b.Ballot), &b.Change)
-	return appendMaybeView(dst, b.View)
+	return appendMaybeView(dst, b.View, b.Over)
 }
 
-// appendMaybeView writes whether there is a view, and the view.
-func appendMaybeView(dst []byte, v *member.View) []byte {
-	if v == nil {
+// appendMaybeView writes whether there is a view, and the view, and those that it comes
+// over if there are any.
+func appendMaybeView(dst []byte, v *member.View, over []*member.View) []byte {
+	switch {
+	case v == nil:
 		return append(dst, 0)
+	case len(over) == 0:
+		return member.AppendView(append(dst, hasView), v)
 	}
-	return member.AppendView(append(dst, hasView), v)
+	dst = binary.AppendUvarint(member.AppendView(append(dst, hasView|hasOver), v), uint64(len(over)))
+	for _, before := range over {
+		dst = member.AppendView(dst, before)
+	}
+	return dst
 }
 
-func (r *reader) maybeView(what string) *member.View {
-	switch bits := r.byte(what); {
+func (r *reader) maybeView(what string) (v *member.View, over []*member.View) {
+	bits := r.byte(what)
+	switch {
 	case r.err != nil || bits == 0:
-		return nil
-	case bits != hasView:
+		return nil, nil
+	case bits&hasView == 0 || bits > hasView|hasOver:
 		r.fail("%s: unknown bits %#x", what, bits)
-		return nil
+		return nil, nil
 	}
-	return r.view(what)
+	v = r.view(what)
+	if bits&hasOver == 0 {
+		return v, nil
+	}
+	count := r.count(member.CountMax, viewBytesMin, what)
+	if r.err == nil && count == 0 {
+		r.fail("%s: comes over no views", what)
+	}
+	for range count {
+		over = append(over, r.view(what))
+	}
+	return v, over
 }
 
 // appendChoice writes the newest bids that there is room for, and the votes that
@@ -154,7 +191,9 @@ func tellsOf(bids []protocol.Bid, b protocol.Ballot) bool {
 func (r *reader) choice() *protocol.Choice {
 	c := &protocol.Choice{Number: r.varint("choice: number of the view"), Lineage: r.fixed("choice: lineage of the view")}
 	for range r.count(BidsMax, bidBytesMin, "choice: number of bids") {
-		c.Bids = append(c.Bids, protocol.Bid{Ballot: r.ballot("bid: ballot"), Change: r.change(), View: r.maybeView("bid: view")})
+		b := protocol.Bid{Ballot: r.ballot("bid: ballot"), Change: r.change()}
+		b.View, b.Over = r.maybeView("bid: view")
+		c.Bids = append(c.Bids, b)
 	}
 	for range r.count(member.CountMax, voteBytesMin, "choice: number of votes") {
 		c.Votes = append(c.Votes, r.vote())
@@ -172,9 +211,20 @@ func appendVote(dst []byte, v *protocol.Vote) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(v.Identity))
 	dst = appendBallot(appendBallot(dst, v.Promised), v.Accepted)
 	dst = binary.AppendUvarint(dst, uint64(v.Clock))
-	dst = binary.AppendUvarint(dst, uint64(len(v.Have)))
-	for _, have := range v.Have {
-		dst = binary.AppendUvarint(dst, have)
+	if v.Now == nil {
+		return appendHave(binary.AppendUvarint(dst, uint64(len(v.Have))), v.Have)
+	}
+	dst = appendHave(binary.AppendUvarint(dst, halted+uint64(len(v.Have))), v.Have)
+	return appendHave(binary.AppendUvarint(dst, uint64(v.NowClock)), v.Now)
+}
+
+// halted is added to the number of streams of a vote if a time and what was held then
+// of as many streams follow: its member promised to go on by force.
+const halted = 1 << 32
+
+func appendHave(dst []byte, have []uint64) []byte {
+	for _, entries := range have {
+		dst = binary.AppendUvarint(dst, entries)
 	}
 	return dst
 }
@@ -184,8 +234,23 @@ func (r *reader) vote() protocol.Vote {
 		Identity: member.Identity(r.fixed("vote: identity")), Promised: r.ballot("vote: promised"), Accepted: r.ballot("vote: accepted"),
 		Clock: r.time("vote: clock"),
 	}
-	for range r.count(member.CountMax, 1, "vote: number of streams") {
+	streams := r.varint("vote: number of streams")
+	isHalted := streams >= halted
+	if isHalted {
+		streams -= halted
+	}
+	if streams > min(member.CountMax, uint64(len(r.rest))) || isHalted && streams == 0 {
+		r.fail("vote: number of streams is %d, but only %d bytes follow", streams, len(r.rest))
+		return v
+	}
+	for range streams {
 		v.Have = append(v.Have, r.varint("vote: have"))
+	}
+	if isHalted {
+		v.NowClock = r.time("vote: clock when it was halted")
+		for range streams {
+			v.Now = append(v.Now, r.varint("vote: have when it was halted"))
+		}
 	}
 	return v
 }
@@ -193,7 +258,7 @@ func (r *reader) vote() protocol.Vote {
 // AppendVoteRecord appends what of a vote is durable.
 func AppendVoteRecord(dst []byte, v *protocol.VoteRecord) []byte {
 	dst = binary.LittleEndian.AppendUint64(binary.AppendUvarint(dst, v.Number), v.Lineage)
-	return appendMaybeView(appendVote(dst, &v.Vote), v.View)
+	return appendMaybeView(appendVote(dst, &v.Vote), v.View, v.Over)
 }
 
 // DecodeVoteRecord reads what AppendVoteRecord wrote. Errors wrap ErrMalformed.
@@ -201,8 +266,9 @@ func DecodeVoteRecord(p []byte) (*protocol.VoteRecord, error) {
 	r := reader{rest: p}
 	v := &protocol.VoteRecord{
 		Number: r.varint("vote record: number"), Lineage: r.fixed("vote record: lineage"),
-		Vote: r.vote(), View: r.maybeView("vote record: view"),
+		Vote: r.vote(),
 	}
+	v.View, v.Over = r.maybeView("vote record: view")
 	if err := r.end("vote record"); err != nil {
 		return nil, err
 	}

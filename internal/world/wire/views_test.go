@@ -54,6 +54,9 @@ func (d draws) view() *member.View {
 		if d.flip() {
 			c.Kind = member.Rejoin
 		}
+		if v.Size() > 1 && d.flip() {
+			c = member.Change{Kind: member.Force, Survivors: v.Members()[:1]}
+		}
 		next, err := v.Successor(c, member.Grounds{Proposer: 1, Base: make([]uint64, len(v.Places))})
 		if err == nil {
 			v = next
@@ -66,16 +69,29 @@ func (d draws) ballot() protocol.Ballot { return protocol.Ballot{Round: d.any(),
 
 func (d draws) change() member.Change {
 	text := rapid.SampledFrom([]string{"", "a", "member-7", "[2001:db8::1]:3000"})
-	return member.Change{
+	c := member.Change{
 		Kind: member.ChangeKind(rapid.Byte().Draw(d.T, "kind")), Identity: member.Identity(d.any()),
 		Name: text.Draw(d.T, "name"), Address: text.Draw(d.T, "address"), Strikes: d.any(),
 	}
+	if d.flip() {
+		c.Kind = member.Force
+		for range d.few() {
+			c.Survivors = append(c.Survivors, member.Identity(d.any()))
+		}
+	}
+	return c
 }
 
 func (d draws) vote() protocol.Vote {
 	v := protocol.Vote{Identity: member.Identity(d.any()), Promised: d.ballot(), Clock: d.time()}
 	for range d.few() {
 		v.Have = append(v.Have, d.any())
+	}
+	if len(v.Have) > 0 && d.flip() {
+		v.NowClock = d.time()
+		for range v.Have {
+			v.Now = append(v.Now, d.any())
+		}
 	}
 	return v
 }
@@ -87,6 +103,9 @@ func (d draws) choice() *protocol.Choice {
 		bid := protocol.Bid{Ballot: d.ballot(), Change: d.change()}
 		if d.flip() {
 			bid.View = d.view()
+			for range d.few() {
+				bid.Over = append(bid.Over, d.view())
+			}
 		}
 		c.Bids = append(c.Bids, bid)
 	}
@@ -107,6 +126,9 @@ func TestVoteRecordComesBack(t *testing.T) {
 		want.Vote.Accepted = d.ballot()
 		if d.flip() {
 			want.View = d.view()
+			for range d.few() {
+				want.Over = append(want.Over, d.view())
+			}
 		}
 		p := AppendVoteRecord(nil, want)
 		got, err := DecodeVoteRecord(p)

@@ -46,11 +46,12 @@ type Delta struct {
 	frontier frontier
 	links    []link // the own place stays unused
 
-	contact bool // somebody was heard, or waited for long enough
-	closed  bool
-	own     backlog
-	pending pending
-	counts  protocol.Tally `state:"hint"`
+	restored []uint64 // of each stream, what was held at the start: how much of it was delivered before is not known; nil: this member did not start with data
+	contact  bool     // somebody was heard, or waited for long enough
+	closed   bool
+	own      backlog
+	pending  pending
+	counts   protocol.Tally `state:"hint"`
 
 	begun   bool             // what was released before is to be given back
 	fx      protocol.Effects `state:"scratch"`
@@ -152,6 +153,9 @@ func (d *Delta) recover(r *protocol.Recovered) {
 	}
 	d.frontier.mine.binding = d.roster.Hash()
 	d.roster.RecoverAgreement(r.Agreed)
+	for j := range d.streams {
+		d.restored = append(d.restored, d.frontier.held(member.ID(j)))
+	}
 	d.convene(r.Voted)
 	d.wantPlace()
 	for i := range d.links {

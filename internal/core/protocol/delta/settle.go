@@ -20,7 +20,7 @@ func (d *Delta) settle() {
 		return
 	}
 	horizon := d.frontier.mine.marks.Horizon()
-	if horizon <= d.frontier.settled {
+	if horizon <= d.frontier.settled || d.synod != nil && d.synod.Halted() {
 		return
 	}
 	if d.cfg.Changes {

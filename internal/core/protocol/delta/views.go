@@ -45,6 +45,8 @@ func (d *Delta) onChange(c *member.Change) error {
 		return errors.New("not all members of the list have met yet, so there is nothing to change: start those that are missing")
 	case c.Kind == member.Rejoin:
 		return d.askBack()
+	case c.Kind == member.Force:
+		return d.force(c)
 	}
 	if err := d.canDecide(); err != nil {
 		return err
@@ -72,21 +74,26 @@ func (d *Delta) seatWhoIsThere(c member.Change) error {
 // whoever began a change then would only wait, and settle nothing.
 func (d *Delta) canDecide() error {
 	v := d.roster.View()
-	present, missing := 0, ""
-	for place := range v.Places {
-		id := member.ID(place)
-		switch {
-		case d.roster.IsGone(id):
-		case id == d.cfg.Self || d.isThere(id):
-			present++
-		default:
-			missing += " " + v.Places[place].Name
-		}
-	}
+	present, missing := d.present()
 	if present < v.Quorum() {
 		return fmt.Errorf("%d of the %d members of view %d decide on a change, and %d are heard; missing:%s", v.Quorum(), v.Size(), v.Number, present, missing)
 	}
 	return nil
+}
+
+// present returns how many members are there, and the names of the others.
+func (d *Delta) present() (count int, missing string) {
+	for place := range d.roster.View().Places {
+		id := member.ID(place)
+		switch {
+		case d.roster.IsGone(id):
+		case id == d.cfg.Self || d.isThere(id):
+			count++
+		default:
+			missing += " " + d.roster.View().Places[place].Name
+		}
+	}
+	return count, missing
 }
 
 // isThere reports whether a peer is heard, or was of late through others.
@@ -149,6 +156,9 @@ func (d *Delta) learnAll(m *protocol.Message) {
 	}
 	for _, v := range m.Views {
 		d.learn(m.From, v)
+		if own := d.roster.View(); own != nil && m.View == protocol.TagOf(v) && own.Continues(v) && own.ForcedAfter(v) != nil {
+			d.estrange(m.From) // it was told of a force, and stays where it is
+		}
 	}
 }
 
@@ -166,6 +176,10 @@ func (d *Delta) learn(from member.ID, v *member.View) {
 	own := d.roster.View()
 	switch {
 	case !d.cfg.Changes || v.Number <= 1 && own == nil:
+	case own != nil && v.Continues(own) && d.isFork(v):
+		d.roster.Fork()
+		d.counts.Refused++
+		d.estrange(from)
 	case own != nil && v.Continues(own) && !d.fits(v), own == nil && !d.isPossible(v):
 		d.counts.Refused++
 		d.estrange(from)
@@ -378,6 +392,9 @@ func (d *Delta) lower(stream member.ID, entries uint64) {
 		}
 	}
 	d.streams[stream].want.most = min(d.streams[stream].want.most, entries)
+	if int(stream) < len(d.restored) {
+		d.restored[stream] = min(d.restored[stream], entries)
+	}
 }
 
 // endStream closes a stream that is held up to where it was cut.

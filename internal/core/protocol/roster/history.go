@@ -62,6 +62,10 @@ func (r *Roster) Meet(m *protocol.Message) Meeting {
 // Estrange notes that a member goes by another history.
 func (r *Roster) Estrange(from member.ID) { r.findings.Add(protocol.OtherHistory, from) }
 
+// Fork notes that the others went on by force without this member, and without some of
+// what it may have shown.
+func (r *Roster) Fork() { r.findings.Add(protocol.Forked, r.self) }
+
 // IsLastWord reports whether a message is the last word of an incarnation whose
 // data is old. The one that counts is meant by it, if it is the same one.
 func (r *Roster) IsLastWord(m *protocol.Message) bool {

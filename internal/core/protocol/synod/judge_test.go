@@ -2,6 +2,7 @@ package synod_test
 
 import (
 	"fmt"
+	"slices"
 
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
@@ -9,9 +10,9 @@ import (
 
 // judge sees all nodes at once.
 type judge struct {
-	views map[uint64]*member.View // that were installed anywhere
-	order []entry                 // the longest one that anybody delivered
-	said  map[member.Identity]protocol.VoteRecord
+	views  []*member.View          // that were installed anywhere
+	orders map[member.Root][]entry // of each history the longest one that anybody delivered
+	said   map[member.Identity]protocol.VoteRecord
 }
 
 // fault ends a run: what is wrong goes on to be wrong in other ways.
@@ -22,24 +23,47 @@ func (j *judge) fault(check, format string, args ...any) {
 // verdict says which check a run failed, and how.
 type verdict string
 
-// decided: there is one view of each number.
+// decided: there is one view of each number in a history; those that were forced apart
+// from each other share no survivor, and nobody leaves what goes on with it by force.
 func (j *judge) decided(w *world, n *node, v *member.View) {
-	if known := j.views[v.Number]; known != nil && !known.Same(v) {
-		j.fault("one view", "%s installs another view %d than was installed before: %+v, %+v", n.name, v.Number, v, known)
-		return
+	j.stays(n, v)
+	for _, known := range j.views {
+		switch {
+		case known.Same(v):
+			return
+		case known.Number == v.Number && slices.Equal(known.Roots, v.Roots):
+			j.fault("one view", "%s installs another view %d than was installed before: %+v, %+v", n.name, v.Number, v, known)
+		case known.IsForced() && v.IsForced() && !known.Shares(v) && slices.ContainsFunc(v.Members(), known.Has):
+			j.fault("survivor shared", "%s goes on by force in view %d with %v, which went on with %v", n.name, v.Number, v.Members(), known.Members())
+		}
 	}
-	j.views[v.Number] = v
+	j.views = append(j.views, v)
 	for _, other := range w.nodes {
-		if other.view != nil && other.view.Number < v.Number && other.settled > v.Clock {
+		if v.IsForced() && other.view != nil && v.Has(other.identity) {
+			j.stays(other, other.view)
+		}
+		if other.view != nil && follows(v, other.view) && other.settled > v.Clock {
 			j.fault("time", "%s settled %d in view %d, but view %d has the time %d", other.name, other.settled, other.view.Number, v.Number, v.Clock)
 		}
 	}
 }
 
+// stays: who is named by a force leaves for nothing else.
+func (j *judge) stays(n *node, v *member.View) {
+	for _, forced := range j.views {
+		if forced.IsForced() && forced.Has(n.identity) && !forced.Shares(v) {
+			j.fault("left", "%s goes by view %d of %v, and was to go on by force in view %d of %v", n.name, v.Number, v.Members(), forced.Number, forced.Members())
+		}
+	}
+}
+
+// follows reports whether a view comes after another one, and no force lies between.
+func follows(v, older *member.View) bool { return v.Continues(older) && v.ForcedAfter(older) == nil }
+
 // installs: nothing that was delivered anywhere is taken back.
 func (j *judge) installs(w *world, v *member.View) {
 	for _, other := range w.nodes {
-		if other.view == nil || other.view.Number >= v.Number {
+		if other.view == nil || !follows(v, other.view) {
 			continue
 		}
 		for p := range other.streams {
@@ -53,9 +77,9 @@ func (j *judge) installs(w *world, v *member.View) {
 // settled: what a member says is settled is earlier than all that may be written
 // in a later view.
 func (j *judge) settled(n *node) {
-	for number := n.view.Number + 1; j.views[number] != nil; number++ {
-		if n.settled > j.views[number].Clock {
-			j.fault("time", "%s settles %d in view %d, but view %d has the time %d", n.name, n.settled, n.view.Number, number, j.views[number].Clock)
+	for _, v := range j.views {
+		if follows(v, n.view) && n.settled > v.Clock {
+			j.fault("time", "%s settles %d in view %d, but view %d has the time %d", n.name, n.settled, n.view.Number, v.Number, v.Clock)
 		}
 	}
 	delivered := uint64(0)
@@ -74,17 +98,20 @@ func (j *judge) reaches(n *node, trimmed int) {
 	}
 }
 
-// delivered: all orders are one.
+// delivered: all orders of a history are one.
 func (j *judge) delivered(n *node, from int) {
+	history := n.view.Roots[len(n.view.Roots)-1]
+	order := j.orders[history]
 	for i := from; i < len(n.order); i++ {
-		if i == len(j.order) {
-			j.order = append(j.order, n.order[i])
+		if i == len(order) {
+			order = append(order, n.order[i])
 		}
-		if j.order[i] != n.order[i] {
-			j.fault("order", "%s delivers %+v at %d, others %+v", n.name, n.order[i], i+1, j.order[i])
+		if i > len(order) || order[i] != n.order[i] {
+			j.fault("order", "%s delivers %+v at %d, others %d entries", n.name, n.order[i], i+1, len(order))
 			return
 		}
 	}
+	j.orders[history] = order
 	for i := max(from, 1); i < len(n.order); i++ {
 		before, after := n.order[i-1], n.order[i]
 		if after.time < before.time || after.time == before.time && after.place < before.place {
@@ -101,6 +128,9 @@ func (j *judge) trimmed(w *world, n *node) {
 			continue
 		}
 		holder := w.nodes[p.Identity-1]
+		if h := holder.view; h != nil && (!h.Shares(n.view) || h.Continues(n.view) && h.ForcedAfter(n.view) != nil) {
+			continue // it is of another history
+		}
 		for i := range n.streams {
 			s := &n.streams[i]
 			if p.Since == n.view.Number && s.trimmed == s.former {
@@ -133,7 +163,7 @@ func (j *judge) told(n *node, m *message) {
 			j.said = map[member.Identity]protocol.VoteRecord{}
 		}
 		before := j.said[n.identity]
-		if before.Number == r.Number && (v.Promised.Compare(before.Vote.Promised) < 0 || v.Accepted.Compare(before.Vote.Accepted) < 0) {
+		if before.Number == r.Number && before.Lineage == r.Lineage && (v.Promised.Compare(before.Vote.Promised) < 0 || v.Accepted.Compare(before.Vote.Accepted) < 0) {
 			j.fault("forgotten", "%s said %+v and now says %+v", n.name, before.Vote, v)
 		}
 		j.said[n.identity] = *r
@@ -143,7 +173,7 @@ func (j *judge) told(n *node, m *message) {
 // remembers: a restart lowers nothing that was told.
 func (j *judge) remembers(n *node) {
 	before, ok := j.said[n.identity]
-	if !ok || before.Number != n.view.Number {
+	if !ok || before.Number != n.view.Number || before.Lineage != n.view.Lineage {
 		return
 	}
 	f := n.synod.Choice()

@@ -39,7 +39,13 @@ func (n *node) known(identity member.Identity) (have []uint64, time clock.Time) 
 
 // settle delivers what enough members are known to hold.
 func (w *world) settle(n *node) {
+	if n.synod.Halted() && n.mutant != survivorDelivers {
+		return
+	}
 	holders := n.view.Holders()
+	if n.view.Size() == 2 && w.mutant == oneOfTwo {
+		holders = 1
+	}
 	if w.mutant == oneHolderLess {
 		holders--
 	}
@@ -136,6 +142,7 @@ func (w *world) trim(n *node) {
 func (w *world) install(n *node, v *member.View) {
 	w.judge.decided(w, n, v)
 	w.judge.installs(w, v)
+	forced := v.ForcedAfter(n.view) != nil
 	before := n.view.Number
 	n.view, n.clock = v, max(n.clock, v.Clock)
 	for len(n.streams) < len(v.Places) {
@@ -145,6 +152,9 @@ func (w *world) install(n *node, v *member.View) {
 		place, s := &v.Places[p], &n.streams[p]
 		cut := cutOf(place, before)
 		s.former = s.trimmed
+		if s.delivered > cut {
+			w.judge.fault("taken back", "view %d cuts place %d at %d, but %s, which goes by it, delivered %d", v.Number, p, cut, n.name, s.delivered)
+		}
 		if s.have() > cut {
 			s.times = s.times[:cut-s.base]
 		}
@@ -161,6 +171,9 @@ func (w *world) install(n *node, v *member.View) {
 	}
 	for _, r := range n.rows {
 		r.horizon = 0
+	}
+	if forced {
+		w.judge.delivered(n, 0)
 	}
 }
 

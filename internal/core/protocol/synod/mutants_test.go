@@ -15,6 +15,9 @@ const (
 	oneHolderLess    mutant.Mutant = "test: one holder less settles an entry"
 	noClockQuorum    mutant.Mutant = "test: the clocks of the others do not matter"
 	stableOverPart   mutant.Mutant = "test: what those who were heard hold is trimmed"
+	shownNotCompared mutant.Mutant = "test: who comes over from before a force has shown what it likes"
+	survivorDelivers mutant.Mutant = "test: who promised to go on by force delivers on"
+	oneOfTwo         mutant.Mutant = "test: one of two members settles alone"
 )
 
 // plot plays what may show that a rule is broken, and names the checks that do.
@@ -40,6 +43,17 @@ func plots() map[mutant.Mutant]plot {
 		"newcomer-without-time": {run, []string{"time"}},
 		"sleeper-stays":         {run, []string{"stuck"}},
 		"newcomer-comes-late":   {run, []string{"trimmed", "stuck", "taken back"}},
+
+		"force-survivor-missing": {forcedRun, []string{"one view", "survivor shared", "left", "taken back"}},
+		"force-not-adopted":      {forcedRun, []string{"left", "survivor shared"}},
+		"forces-overlap":         {forcedRun, []string{"survivor shared", "left"}},
+		"force-jump-unchecked":   {forcedRun, []string{"order", "taken back", "left", "one view", "time"}},
+		"force-base-by-wedge":    {forcedRun, []string{"taken back", "order"}},
+		"force-forgotten":        {forgotten, []string{"taken back", "order", "forgotten"}},
+
+		survivorDelivers: {forcedRun, []string{"taken back", "order"}},
+		shownNotCompared: {forcedRun, []string{"taken back", "order"}},
+		oneOfTwo:         {twoPart, []string{"clash"}},
 
 		wedgedSelfCounts: {run, []string{"time", "taken back"}},
 		oneHolderLess:    {run, []string{"time", "taken back"}},

@@ -36,6 +36,8 @@ func (s *Synod) Due() (at time.Duration, due bool) {
 	switch {
 	case !isMember:
 		return 0, false
+	case s.presses():
+		return s.now, true
 	case s.wish != nil && len(s.bids) == 0 && !s.wedged:
 		return s.now, true
 	case len(s.bids) == 0 && !s.wedged:
@@ -89,11 +91,18 @@ func (s *Synod) attempt() {
 	}
 	change := member.Change{Kind: member.Renew}
 	switch {
+	case s.presses():
+		change = *s.wish
+		s.pressed++
 	case len(s.bids) == 0 && !s.wedged:
 		change = *s.wish
 	default:
 		s.tries++
-		if begun := s.begun(); s.tries%renewEvery != 0 && begun != nil && begun.Kind != member.Rejoin { // who wants to come back asks again
+		begun := s.begun()
+		if s.wish != nil && s.wish.Kind == member.Force {
+			begun = s.wish
+		}
+		if s.tries%renewEvery != 0 && begun != nil && begun.Kind != member.Rejoin && s.mayPropose(begun) { // who wants to come back asks again
 			change = *begun
 		}
 	}
@@ -123,7 +132,14 @@ func (s *Synod) promise(log Log) bool {
 	if len(s.bids) == 0 || !s.view.Has(s.self) || newest.Compare(s.vote.Promised) <= 0 || s.bids[len(s.bids)-1].View != nil {
 		return false
 	}
+	forced := s.begun().Kind == member.Force
+	if forced && !s.mayPropose(s.begun()) {
+		return false
+	}
 	s.wedge(log)
+	if forced {
+		s.halt(log)
+	}
 	s.vote.Promised = newest
 	s.putVote(s.vote)
 	return true
@@ -147,7 +163,7 @@ func (s *Synod) wedge(log Log) {
 func (s *Synod) record() *protocol.VoteRecord {
 	r := &protocol.VoteRecord{Number: s.view.Number, Lineage: s.view.Lineage, Vote: s.vote}
 	if at, accepted := s.find(s.vote.Accepted); accepted {
-		r.View = s.bids[at].View
+		r.View, r.Over = s.bids[at].View, s.bids[at].Over
 	}
 	return r
 }
@@ -160,6 +176,10 @@ func (s *Synod) choose() {
 	if !known || s.own != s.newest() || s.bids[at].View != nil {
 		return
 	}
+	if s.bids[at].Change.Kind == member.Force {
+		s.chooseForced(&s.bids[at])
+		return
+	}
 	promises, best := 0, protocol.Ballot{}
 	grounds := member.Grounds{Proposer: s.self, Base: make([]uint64, len(s.view.Places))}
 	for i := range s.votes {
@@ -167,7 +187,7 @@ func (s *Synod) choose() {
 		if v.Promised != s.own || !s.view.Has(v.Identity) {
 			continue
 		}
-		if v.Accepted.Compare(best) > 0 {
+		if v.Accepted.Compare(best) > 0 && s.standing(v.Accepted) != nil {
 			best = v.Accepted
 		}
 		add(&grounds, v)
@@ -176,8 +196,8 @@ func (s *Synod) choose() {
 	if promises < s.view.Quorum() {
 		return
 	}
-	if adopted, ok := s.find(best); ok {
-		s.bids[at].View = s.bids[adopted].View
+	if chain := s.standing(best); chain != nil {
+		adopt(&s.bids[at], chain)
 	} else {
 		s.bids[at].View = s.propose(s.bids[at].Change, grounds)
 	}
@@ -218,6 +238,8 @@ func (s *Synod) accept(log Log) bool {
 	case !s.view.Has(s.self) && !b.View.Has(s.self):
 		return false
 	case !s.holds(b.View, log), s.view.Has(s.self) && !s.haveCome(b.View):
+		return false
+	case b.View.IsNewlyForced(s.view) && !b.View.Has(s.self), !s.mayLeaveFor(b.View):
 		return false
 	}
 	s.wedge(log)
@@ -267,21 +289,24 @@ func (s *Synod) Lacks(place member.ID) uint64 {
 }
 
 // decide installs a view that a quorum of the present view and enough of its
-// own members accepted at one ballot.
+// own members accepted at one ballot, or by force all of its members.
 func (s *Synod) decide() *member.View {
 	for i := range s.bids {
-		b := &s.bids[i]
-		if b.View == nil {
-			continue
-		}
-		present, next := s.accepted(b.Ballot, s.view), s.accepted(b.Ballot, b.View)
-		if present >= s.view.Quorum() && next >= b.View.Holders() {
+		if b := &s.bids[i]; b.View != nil && s.isDecided(b) && s.mayLeaveFor(b.View) {
 			decided := b.View
 			s.install(decided)
 			return decided
 		}
 	}
 	return nil
+}
+
+func (s *Synod) isDecided(b *protocol.Bid) bool {
+	present, next := s.accepted(b.Ballot, s.view), s.accepted(b.Ballot, b.View)
+	if b.View.IsNewlyForced(s.view) { // who is left out looks first whether it fits
+		return next == b.View.Size() && b.View.Has(s.self)
+	}
+	return present >= s.view.Quorum() && next >= b.View.Holders()
 }
 
 // accepted counts the members of a view that accepted a ballot.

@@ -62,6 +62,7 @@ type Synod struct {
 
 	wish    *member.Change  // what this member was asked to change
 	own     protocol.Ballot // the own bid that gathers promises; zero: there is none
+	pressed int             // how often the wish to go on by force was proposed at once
 	tries   int             // own attempts to end a standstill of this view
 	stirred time.Duration   // when anything new was last heard of the choice
 	version uint64          // rises with each new fact
@@ -91,7 +92,7 @@ func New(cfg Config) *Synod {
 func (s *Synod) recover(r *protocol.VoteRecord) {
 	s.vote, s.wedged = r.Vote, true
 	if r.View != nil {
-		s.bids = []protocol.Bid{{Ballot: s.vote.Accepted, Change: member.Change{Kind: member.Renew}, View: r.View}}
+		s.bids = []protocol.Bid{{Ballot: s.vote.Accepted, Change: member.Change{Kind: member.Renew}, View: r.View, Over: r.Over}}
 	}
 	s.putVote(s.vote)
 }
@@ -124,7 +125,12 @@ func (s *Synod) Ask(c member.Change) error {
 	if err := c.Check(s.view); err != nil {
 		return err
 	}
-	s.wish = &c
+	if c.Kind == member.Force {
+		if err := s.mayForce(&c); err != nil {
+			return err
+		}
+	}
+	s.wish, s.pressed = &c, 0
 	return nil
 }
 
@@ -159,10 +165,10 @@ func (s *Synod) joinBid(b *protocol.Bid, votes []protocol.Vote) {
 		return
 	case b.Ballot.Round == 0 || b.Ballot.Round > roundMax || int(b.Ballot.Place) >= len(s.view.Places) || s.view.Places[b.Ballot.Place].Role != member.Writer:
 		return
-	case b.View != nil && b.View.CheckStep(s.view) != nil:
+	case b.View != nil && (s.checkNext(b.View) != nil || slices.ContainsFunc(b.Over, func(v *member.View) bool { return s.checkNext(v) != nil })), b.Change.Kind == member.Force && b.Change.Check(s.view) != nil:
 		return
 	case known:
-		s.bids[at].View = b.View
+		s.bids[at].View, s.bids[at].Over = b.View, b.Over
 	default:
 		s.bids = slices.Insert(s.bids, at, *b)
 	}
@@ -175,7 +181,10 @@ func (s *Synod) joinVote(v *protocol.Vote) {
 	if v.Identity == s.self || isMember && len(v.Have) != len(s.view.Places) {
 		return
 	}
-	if v.Promised.Compare(v.Accepted) < 0 || v.Clock >= clock.Infinity || v.Promised.Round > roundMax {
+	if v.Promised.Compare(v.Accepted) < 0 || max(v.Clock, v.NowClock) >= clock.Infinity || v.Promised.Round > roundMax {
+		return
+	}
+	if v.Now != nil && len(v.Now) != len(v.Have) {
 		return
 	}
 	at, known := s.find(v.Accepted)
@@ -243,6 +252,8 @@ func (s *Synod) prune() {
 // view is no error; one of another history is.
 func (s *Synod) Adopt(v *member.View) (installed bool, err error) {
 	switch {
+	case v.Continues(s.view) && !s.mayLeaveFor(v):
+		return false, fmt.Errorf("view %d leaves out what this member goes on with by force", v.Number)
 	case v.Continues(s.view):
 		s.install(v)
 		return true, nil
@@ -258,7 +269,7 @@ func (s *Synod) install(v *member.View) {
 	s.view = v
 	s.vote, s.wedged, s.own, s.tries = protocol.Vote{}, false, protocol.Ballot{}, 0
 	s.bids, s.votes = nil, nil
-	if w := s.wish; w != nil && (w.Kind == member.Renew || w.Kind == member.Rejoin || w.Done(v) || w.Check(v) != nil || !v.Has(s.self)) {
+	if w := s.wish; w != nil && (w.Kind == member.Renew || w.Kind == member.Rejoin || w.Kind == member.Force || w.Done(v) || w.Check(v) != nil || !v.Has(s.self)) {
 		s.wish = nil
 	}
 	s.stir()

@@ -26,9 +26,11 @@ type world struct {
 	mail   []*message
 	cut    map[[2]int]bool // by index of sender and receiver
 	judge  judge
-	still  bool // nobody crashes or is asked to change anything
-	lively bool // many changes go through
-	barren bool // messages bring no entries
+	still  bool   // nobody crashes or is asked to change anything
+	asked  uint64 // the number of the view from which some went on by force last
+	forced bool   // members go on by force
+	lively bool   // many changes go through
+	barren bool   // messages bring no entries
 }
 
 // stream is what a node holds of a place's stream.
@@ -96,7 +98,7 @@ type message struct {
 // newWorld returns founders, and others that are to come.
 func newWorld(seed uint64, founders, others int, broken mutant.Mutant) *world {
 	w := &world{random: rand.New(rand.NewPCG(seed, 7)), mutant: broken, cut: map[[2]int]bool{}}
-	w.judge = judge{views: map[uint64]*member.View{}}
+	w.judge = judge{orders: map[member.Root][]entry{}}
 	list, binding := make(member.List, founders), make(member.Binding, founders)
 	for i := range list {
 		list[i] = member.Member{Name: member.Letter(member.ID(i)), Host: "h", Port: i + 1}
@@ -203,9 +205,14 @@ func (w *world) receive(n *node, m *message) {
 		}
 		w.begin(n, m)
 	}
+	if w.refuses(n, m.view) {
+		return
+	}
 	if m.view.Number > n.view.Number {
 		if _, err := n.synod.Adopt(m.view); err != nil {
-			w.judge.fault("history", "%s: %v", n.name, err)
+			if !w.forced {
+				w.judge.fault("history", "%s: %v", n.name, err)
+			}
 			return
 		}
 		w.install(n, m.view)
