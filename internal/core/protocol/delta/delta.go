@@ -46,12 +46,11 @@ type Delta struct {
 	frontier frontier
 	links    []link // the own place stays unused
 
-	restored []uint64 // of each stream, what was held at the start: how much of it was delivered before is not known; nil: this member did not start with data
-	contact  bool     // somebody was heard, or waited for long enough
-	closed   bool
-	own      backlog
-	pending  pending
-	counts   protocol.Tally `state:"hint"`
+	contact bool // somebody was heard, or waited for long enough
+	closed  bool
+	own     backlog
+	pending pending
+	counts  protocol.Tally `state:"hint"`
 
 	begun   bool             // what was released before is to be given back
 	fx      protocol.Effects `state:"scratch"`
@@ -154,7 +153,7 @@ func (d *Delta) recover(r *protocol.Recovered) {
 	d.frontier.mine.binding = d.roster.Hash()
 	d.roster.RecoverAgreement(r.Agreed)
 	for j := range d.streams {
-		d.restored = append(d.restored, d.frontier.held(member.ID(j)))
+		d.frontier.restored = append(d.frontier.restored, d.frontier.held(member.ID(j)))
 	}
 	d.convene(r.Voted)
 	d.wantPlace()

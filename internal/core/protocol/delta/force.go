@@ -3,6 +3,7 @@ package delta
 import (
 	"fmt"
 
+	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
 )
 
@@ -35,13 +36,13 @@ func (d *Delta) isFork(v *member.View) bool {
 	if forced == nil || len(v.Places) < d.roster.Len() {
 		return false
 	}
-	if max(d.frontier.settled, d.frontier.assured) > forced.Clock {
+	if settled := max(d.frontier.settled, d.frontier.assured); settled > forced.Clock && settled < clock.Infinity {
 		return true
 	}
 	for j := range d.streams {
 		shown := d.deliveredOf(member.ID(j))
-		if j < len(d.restored) && own.Size() > 2 {
-			shown = max(shown, d.restored[j])
+		if j < len(d.frontier.restored) && own.Size() > 2 {
+			shown = max(shown, d.frontier.restored[j])
 		}
 		if shown > cutOf(&v.Places[j], own.Number) {
 			return true

@@ -22,6 +22,7 @@ type frontier struct {
 	assured   clock.Time        // all up to it had settled before this start
 	secured   []uint64          `state:"hint"` // per stream: entries that enough members were found to hold
 	delivered []uint64          // per stream: number in its log of the next batch to deliver
+	restored  []uint64          // per stream: entries that were held at this start, of which it is not known how many had been delivered; nil: it began with none
 	stable    clock.Time        // all members hold all up to it
 	laggard   member.ID         `state:"hint"` // whose row was the first one found to keep stable from rising
 	base      protocol.Snapshot // what is trimmed

@@ -392,8 +392,8 @@ func (d *Delta) lower(stream member.ID, entries uint64) {
 		}
 	}
 	d.streams[stream].want.most = min(d.streams[stream].want.most, entries)
-	if int(stream) < len(d.restored) {
-		d.restored[stream] = min(d.restored[stream], entries)
+	if int(stream) < len(d.frontier.restored) {
+		d.frontier.restored[stream] = min(d.frontier.restored[stream], entries)
 	}
 }
 
