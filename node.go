@@ -202,7 +202,9 @@ func (n *Node) Err() error {
 }
 
 // Close accepts nothing more, waits until another member holds what was
-// accepted here, and stops the node; all loops and calls end with [ErrClosed].
+// accepted here, and stops the node; all loops and calls end with [ErrClosed]. With a
+// folder it is still a member, and the others do not wait for it until it is back: what
+// they write settles meanwhile, if enough of them are there to hold it.
 // When ctx ends before others hold it, the node is closed all the same, and the
 // error says how many entries only this member has: with a folder they are sent
 // after the next start, without one they are lost. Close does not wait for
@@ -221,6 +223,9 @@ func (n *Node) end(ctx context.Context, why error) error {
 		n.inner.CloseStream() // nobody need wait for another life
 	}
 	alone := n.farewell(ctx)
+	if !n.volatile && errors.Is(why, ErrClosed) {
+		n.goAway(ctx)
+	}
 	n.Status() // the last one, which is shown from now on
 	n.err = why
 	n.history.Close(why)
@@ -235,6 +240,21 @@ func (n *Node) end(ctx context.Context, why error) error {
 		err = errors.Join(fmt.Errorf("chatterbox: close: %d accepted entries are held by this member only: %w", alone, context.Cause(ctx)), err)
 	}
 	return err
+}
+
+// awayWithin is how long a node that closes lets the others take note of that.
+const awayWithin = 500 * time.Millisecond
+
+// goAway has nobody wait for this member until it is back.
+func (n *Node) goAway(ctx context.Context) {
+	if ctx.Err() != nil {
+		return // whoever cannot wait ends as in a crash
+	}
+	within, cancel := context.WithTimeout(ctx, awayWithin)
+	defer cancel()
+	if err := n.inner.Away(within); err != nil {
+		n.log.Debug("settling may wait for this member until it is back", "reason", err)
+	}
 }
 
 // farewellEvery is how often a node that closes looks whether others hold what

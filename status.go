@@ -268,11 +268,25 @@ func (n *Node) ready(status *protocol.Status) error {
 	if isJoining(view, n.self) || n.observes(view) && !n.watch.isLevel() {
 		return fmt.Errorf("%w: %s", ErrBehind, n.howFar(status))
 	}
-	silent := func(id int) bool { return !isGone(view, member.ID(id)) && n.watch.silent(id) }
+	away := awayIn(status, view)
+	silent := func(id int) bool { return !isGone(view, member.ID(id)) && !away(id) && n.watch.silent(id) }
 	if text := n.unheard(silent); text != everybodyHeard {
 		return errors.New("chatterbox: " + text)
 	}
 	return nil
+}
+
+// awayIn returns which members are away as planned without anything waiting for them:
+// nobody is if those that are heard are too few to hold what settles.
+func awayIn(status *protocol.Status, view *member.View) func(id int) bool {
+	heard := 0
+	for id := range status.Heard {
+		if status.Heard[id] && !isGone(view, member.ID(id)) {
+			heard++
+		}
+	}
+	enough := view != nil && heard >= view.Holders()
+	return func(id int) bool { return enough && id < len(status.Away) && status.Away[id] }
 }
 
 // observes reports whether this member only reads, as it was started to.

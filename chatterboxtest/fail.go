@@ -40,6 +40,26 @@ func (c *Cluster) Crash(name string) {
 	c.crash(c.place(name), trace.DataKept)
 }
 
+// Stop ends a member in good order, by Close, as before an upgrade; Restart starts it
+// again. Without a folder it loses everything.
+func (c *Cluster) Stop(name string) {
+	c.t.Helper()
+	i := c.place(name)
+	n := c.Node(name)
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	if err := n.Close(ctx); err != nil {
+		c.t.Logf("chatterboxtest: member %s is stopped: %v", name, err)
+	}
+	c.note(trace.Crash, i, trace.DataKept)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[i] = nil
+}
+
+// stopWithin is how long the others may take to get what only a member has that stops.
+const stopWithin = 5 * time.Second
+
 // CrashLosingData ends a member at once and takes its folder away.
 func (c *Cluster) CrashLosingData(name string) {
 	c.t.Helper()
@@ -80,7 +100,7 @@ func (c *Cluster) isolate(i int, down bool) {
 	}
 }
 
-// Restart starts a member that crashed.
+// Restart starts a member that crashed, or was stopped.
 func (c *Cluster) Restart(name string) {
 	c.t.Helper()
 	if err := c.TryRestart(name); err != nil {

@@ -72,6 +72,10 @@ func (c *Cluster) befall(i int, e *failure.Event) {
 		if runs {
 			c.CrashLosingData(name)
 		}
+	case failure.Stop:
+		if runs {
+			c.Stop(name)
+		}
 	case failure.Restart, failure.Start:
 		if !runs {
 			c.Restart(name)
@@ -87,7 +91,7 @@ func (c *Cluster) befall(i int, e *failure.Event) {
 			c.tellToEvict(i, e.Whom)
 		}
 	default:
-		c.t.Fatalf("chatterboxtest: %q is not for a cluster in one process: members of it crash, crash losing data, restart, pause, resume and evict", e)
+		c.t.Fatalf("chatterboxtest: %q is not for a cluster in one process: members of it crash, crash losing data, stop, restart, pause, resume and evict", e)
 	}
 }
 

@@ -134,22 +134,6 @@ func (r *Recovered) Counts(b *Batch) bool {
 	return int(b.Origin) >= len(r.Binding) || r.Binding[b.Origin] == 0 || r.Binding[b.Origin] == b.Identity
 }
 
-// IsTold reports whether all members that are heard hold the own stream, and know what
-// was promised of it.
-func (s *Status) IsTold() bool {
-	own := s.Held[s.Self]
-	for k, known := range s.Known {
-		gone := s.View != nil && s.View.Places[k].Role == member.Gone
-		if member.ID(k) == s.Self || gone || !s.Heard[k] {
-			continue
-		}
-		if known == nil || known[s.Self].Have < own.Have || known[s.Self].Promise < own.Promise {
-			return false
-		}
-	}
-	return true
-}
-
 // Status describes a member for people and reports.
 type Status struct {
 	Self     member.ID
@@ -168,6 +152,8 @@ type Status struct {
 	LogBytes int            // bytes that batches take in memory
 	Parked   int            // bytes of batches that only the journal has
 	View     *member.View   // that counts; nil: not all members agreed on the first one yet
+	Away     []bool         // which members stopped as planned, and are not heard yet: nothing waits for them; nil: not told
+	Told     bool           // all members that are there hold the own stream, and know what was promised of it
 	Views    []uint64       // the number of the view by which each member was last heard to go; 0: not known
 	Orphans  uint64         // own entries that are still to be written again
 	Wedged   bool           // it waits for the next view: nothing that it says settles anything

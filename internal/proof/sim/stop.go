@@ -38,7 +38,7 @@ func (n *node) stopSoon() {
 // goOnStopping ends the life if all know by now, or it is time.
 func (n *node) goOnStopping() {
 	if n.world.now < n.stopBy && !n.scarce.stalled {
-		if status := n.reducer.Status(); !status.IsTold() {
+		if !n.reducer.Status().Told {
 			n.stopSoon()
 			return
 		}

@@ -216,6 +216,12 @@ func (d *Driver) Change(now time.Duration, change member.Change) (refused, err e
 	return d.refused, err
 }
 
+// Away has the reducer tell that this member is about to stop, as planned. What follows
+// from it leaves with the next turn.
+func (d *Driver) Away(now time.Duration) error {
+	return d.Step(protocol.Event{Kind: protocol.Away, Now: now})
+}
+
 // Resume tries again to make durable what found no room on the disk, and carries
 // out what waits for that. Until then no event may be stepped: to the others the
 // member is one that is paused.

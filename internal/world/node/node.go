@@ -44,6 +44,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/core/protocol"
@@ -279,6 +280,44 @@ func (n *Node) inTurn(ctx context.Context, call func()) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("node: the node is busy: %w", context.Cause(ctx))
+	}
+}
+
+// awayEvery is how often it is looked whether the others know that this member stops.
+const awayEvery = 5 * time.Millisecond
+
+// Away tells the other members that this one is about to stop, as planned, so that none
+// of them waits for it until it is back. It waits until those that are there know, or ctx
+// ends. From then on nothing own is put into the log.
+func (n *Node) Away(ctx context.Context) error {
+	if !n.cfg.Changes {
+		return nil
+	}
+	var broken error
+	told := false
+	err := n.inTurn(ctx, func() {
+		if broken = n.broken; broken == nil && !n.stalled.Load() {
+			broken = n.driver.Away(n.now())
+		}
+	})
+	if err = errors.Join(err, broken); err != nil {
+		return err
+	}
+	look := func() { told = n.broken != nil || n.stalled.Load() || n.reducer.Status().Told }
+	n.wakeUp() // what follows leaves with the loop's turn
+	ticker := time.NewTicker(awayEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-n.done:
+			return n.err
+		case <-ctx.Done():
+			return fmt.Errorf("node: not all members know that this one stops: %w", context.Cause(ctx))
+		}
+		if err := n.inTurn(ctx, look); err != nil || told {
+			return err
+		}
 	}
 }
 

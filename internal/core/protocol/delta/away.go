@@ -27,7 +27,7 @@ func (d *Delta) onAway() {
 // promiseAhead moves the clock behind all promises that are known: who else is away may
 // come back first then.
 func (d *Delta) promiseAhead() {
-	if !d.cfg.Changes || d.closed || !d.roster.Agreed() || d.roster.Observes() {
+	if !d.cfg.Changes || d.closed || !d.roster.Agreed() || d.roster.Observes() || d.roster.Size() == 1 {
 		return
 	}
 	latest := d.clock.Now()
@@ -42,6 +42,22 @@ func (d *Delta) promiseAhead() {
 	d.clock.Merge(latest + awaySpan)
 	d.reserve()
 	d.pending.urgent = true
+}
+
+// isTold reports whether all members that are there hold the own stream, and know what was
+// promised of it.
+func (d *Delta) isTold() bool {
+	own := d.frontier.mine.mark(d.cfg.Self)
+	for k, r := range d.frontier.rows {
+		l := &d.links[k]
+		if l.peer == d.cfg.Self || !l.presence.up || !d.hears(l) || !d.boundTo(l) || d.roster.IsGone(l.peer) {
+			continue
+		}
+		if r == nil || r.mark(d.cfg.Self).Have < own.Have || r.mark(d.cfg.Self).Promise < own.Promise {
+			return false
+		}
+	}
+	return true
 }
 
 // isEnding reports whether this member writes no more.

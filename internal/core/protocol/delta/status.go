@@ -14,8 +14,8 @@ func (d *Delta) Status() protocol.Status {
 		Self: d.cfg.Self, Horizon: d.frontier.mine.marks.Horizon(), Settled: d.frontier.settled, Stable: d.frontier.stable,
 		Agreed: d.roster.Agreed(), Reader: d.roster.Observes(), LogBytes: d.inMemory(), Parked: d.own.parked,
 		Held: d.frontier.mine.marks.Vector(), Trimmed: slices.Clone(d.frontier.base.Have),
-		Known: make([]clock.Vector, d.roster.Len()), Heard: make([]bool, d.roster.Len()), Views: make([]uint64, d.roster.Len()), Lost: make([]bool, d.roster.Len()),
-		View: d.roster.View(), Wedged: d.frontier.mine.spoken != nil,
+		Known: make([]clock.Vector, d.roster.Len()), Heard: make([]bool, d.roster.Len()), Views: make([]uint64, d.roster.Len()), Lost: make([]bool, d.roster.Len()), Away: make([]bool, d.roster.Len()),
+		Told: d.isTold(), View: d.roster.View(), Wedged: d.frontier.mine.spoken != nil,
 		Tally: d.counts, Findings: d.roster.Findings(d.shown, d.isObserved, d.knowsOfAgreement()),
 	}
 	for k, r := range d.frontier.rows {
@@ -24,6 +24,7 @@ func (d *Delta) Status() protocol.Status {
 		}
 		s.Views[k] = d.links[k].report.view.Number
 		s.Heard[k] = member.ID(k) == d.cfg.Self || d.hears(&d.links[k])
+		s.Away[k] = !s.Heard[k] && d.isAway(member.ID(k))
 		s.Lost[k] = member.ID(k) != d.cfg.Self && d.roster.Agreed() && d.isObserved(member.ID(k)) && !d.roster.Owns(member.ID(k), d.links[k].presence.identity)
 	}
 	if n := len(d.own.back.orphans); n > 0 {

@@ -1,0 +1,110 @@
+package chatterbox_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"chatterbox/chatterboxtest"
+)
+
+// settlesAt broadcasts at a member, and has the entry settle at members.
+func settlesAt(t *testing.T, c *chatterboxtest.Cluster, by, payload string, at ...string) (took time.Duration) {
+	t.Helper()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	id := broadcast(t, c.Node(by), payload)
+	for _, name := range at {
+		if _, err := c.Node(name).Position(ctx, id); err != nil {
+			t.Fatalf("%s of %s at %s: %v", payload, by, name, err)
+		}
+	}
+	return time.Since(began)
+}
+
+// TestNobodyWaitsForWhoIsStopped stops one of three after the other, for minutes each:
+// what the others write settles at once, they are ready, nobody is let go, and who comes
+// back writes at once.
+func TestNobodyWaitsForWhoIsStopped(t *testing.T) {
+	inCluster(t, 3, byCommand, func(t *testing.T, c *chatterboxtest.Cluster) {
+		longest := settlesAt(t, c, "a", "first", "a", "b", "c")
+		names := []string{"c", "a", "b"}
+		for i, name := range names {
+			x, y := names[(i+1)%3], names[(i+2)%3]
+			c.Stop(name)
+			longest = max(longest, settlesAt(t, c, x, "without "+name, x, y))
+			<-time.After(2 * time.Minute)
+			longest = max(longest, settlesAt(t, c, y, "still without "+name, x, y))
+			<-time.After(time.Second) // nothing settles any more, and all is well
+			for _, other := range []string{x, y} {
+				if s := c.Node(other).Status(); s.Ready != nil || s.View.Number != 1 {
+					t.Errorf("without %s, %s is at view %d: %v", name, other, s.View.Number, s.Ready)
+				}
+			}
+			c.Restart(name)
+			longest = max(longest, settlesAt(t, c, name, "again "+name, x, y, name))
+		}
+		if longest > time.Second {
+			t.Errorf("an entry took %v to settle", longest)
+		}
+		c.Agree()
+	})
+}
+
+// TestAllThatWereStoppedGoOn stops all members, and starts them again in another order.
+func TestAllThatWereStoppedGoOn(t *testing.T) {
+	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+		settlesAt(t, c, "a", "before", "b")
+		for range 3 {
+			c.Stop("a")
+			c.Stop("b")
+			c.Stop("c")
+			c.Restart("b")
+			c.Restart("a")
+			settlesAt(t, c, "a", "two are back", "b") // the third one is let go if it must
+			c.Restart("c")
+			settlesAt(t, c, "b", "all are back", "b", "a")
+			<-time.After(time.Minute)
+		}
+		settlesAt(t, c, "c", "after", "c")
+		c.Agree()
+	})
+}
+
+// TestOfTwoTheOtherOneWaits for who is stopped, and says so: both must hold an entry.
+func TestOfTwoTheOtherOneWaits(t *testing.T) {
+	inCluster(t, 2, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+		settlesAt(t, c, "a", "before", "b")
+		c.Stop("b")
+		id := broadcast(t, c.Node("a"), "alone")
+		<-time.After(time.Minute)
+		if s := c.Node("a").Status(); s.Ready == nil || !strings.Contains(s.Ready.Error(), "b not heard") {
+			t.Errorf("it is ready: %v", s.Ready)
+		}
+		c.Restart("b")
+		if _, err := c.Node("a").Position(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+		c.Agree()
+	})
+}
+
+// TestACrashIsNoPlannedStop: who ends without any time for it is waited for.
+func TestACrashIsNoPlannedStop(t *testing.T) {
+	inCluster(t, 3, byCommand, func(t *testing.T, c *chatterboxtest.Cluster) {
+		settlesAt(t, c, "a", "before", "b", "c")
+		c.Crash("c")
+		id := broadcast(t, c.Node("a"), "waits")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := c.Node("a").Position(ctx, id); err == nil {
+			t.Error("it settles without c")
+		}
+		c.Restart("c")
+		if _, err := c.Node("a").Position(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+	})
+}
