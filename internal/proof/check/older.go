@@ -76,10 +76,12 @@ type old struct {
 	have     uint64          // own entries that it began with
 	heardBy  member.Set
 	metAt    time.Duration // when it first heard somebody who heard it and knows more; 0: never
+	gone     bool          // it learned that the others went on without it: then it only reads, and comes back as any other
 }
 
 // oldDataStops: a member that comes back with fewer of its own entries than a
-// peer holds stops when the two meet, and nobody else stops of its own accord.
+// peer holds stops when the two meet, unless it was let go, and nobody else stops of
+// its own accord.
 func oldDataStops(c *checker) rule {
 	lives := make([]old, len(c.past.members))
 	return func(e *trace.Event) {
@@ -104,6 +106,8 @@ func (c *checker) followOld(e *trace.Event, life *old) {
 	switch {
 	case e.Kind == trace.Start:
 		*life = old{identity: e.Identity}
+	case e.Kind == trace.Ends:
+		life.gone = life.gone || e.Stream == e.Member
 	case e.Kind == trace.Recover && e.Stream == e.Member:
 		life.have = max(life.have, e.Have)
 	case e.Kind == trace.Append && e.Stream == e.Member && c.past.writer(e.Identity) == life.identity && life.heardBy.Len() == 0:
@@ -118,7 +122,7 @@ func (c *checker) followOld(e *trace.Event, life *old) {
 // judgeOld looks in the end for lives with older data that went on.
 func (c *checker) judgeOld(e *trace.Event, lives []old) {
 	for k := range lives {
-		if life := &lives[k]; e.Note == PhaseEnd && life.metAt > 0 && e.At > life.metAt+meetFor {
+		if life := &lives[k]; e.Note == PhaseEnd && life.metAt > 0 && !life.gone && e.At > life.metAt+meetFor {
 			c.violated(e, "member %d goes on with the %d own entries of an older copy of its data, %v after it met somebody who holds more of them",
 				member.ID(k), life.have, e.At-life.metAt)
 		}

@@ -125,8 +125,8 @@ func stepChecks() []Check {
 			Catches: "zombie", kinds: []trace.Kind{trace.Start, trace.Receive, trace.Append, trace.Send}, applies: always, rule: zombiesIgnored,
 		},
 		{
-			Name: "old-data-stops", Promise: "A member that comes back with fewer of its own entries than its peers hold stops when they meet, and no other one stops.",
-			Catches: "numbers given out again", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Append, trace.Receive, trace.Crash, trace.Phase},
+			Name: "old-data-stops", Promise: "A member that comes back with fewer of its own entries than its peers hold stops when they meet, unless it was let go, and no other one stops.",
+			Catches: "numbers given out again", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Ends, trace.Append, trace.Receive, trace.Crash, trace.Phase},
 			older: true, applies: always, rule: oldDataStops,
 		},
 	}

@@ -319,6 +319,25 @@ func (d *drawer) old() {
 	d.add(Event{At: begin, From: who, Action: CrashRestoring, Age: age}, Event{At: end, From: who, Action: Restart})
 }
 
+// RandomOldOfWhoWent draws a map in which one is evicted after a crash, and starts with
+// an older copy of its data. Little else fails.
+func RandomOldOfWhoWent(rng *rand.Rand, members int, length time.Duration) Map {
+	d := drawer{rng: rng, members: members, length: length}
+	for _, kind := range d.some([]Kind{Repeats, Reorders, Delays, Drifts}) {
+		d.draw(kind)
+	}
+	who := rng.IntN(members)
+	begin, end, _ := d.span()
+	age := time.Duration(1+rng.Int64N(max(begin.Milliseconds(), 1))) * time.Millisecond
+	d.add(
+		Event{At: begin, From: d.group(who), Action: CrashRestoring, Age: age},
+		Event{At: begin, From: d.except(who), Action: Evict, Whom: member.Letter(member.ID(who))},
+		Event{At: end, From: d.group(who), Action: Restart},
+	)
+	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
+	return d.drawn
+}
+
 // RandomDeaths draws a map in which some members are gone for good, at different
 // times or at one, and the others are well: so few that these can go on without them.
 func RandomDeaths(rng *rand.Rand, members int, length time.Duration) Map {

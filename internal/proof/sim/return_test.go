@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -89,5 +90,24 @@ func (r *returning) Tell(e *trace.Event) {
 			r.again++
 		}
 		r.last = max(r.last, e.Seq)
+	}
+}
+
+// TestWhoWasEvictedComesWithAnOlderFolder: what it lacks of its own the others hold, up to
+// where they cut it, so it reads, and comes back.
+func TestWhoWasEvictedComesWithAnOlderFolder(t *testing.T) {
+	for name, text := range map[string]string{
+		"reads":              "2s c crash restoring data of 700ms ago\n2200ms a evict c\n3s c restart\n",
+		"comes back":         "2s c crash restoring data of 700ms ago\n2200ms a evict c\n3s c restart\n4s c return\n",
+		"is cut off for now": "2s c crash restoring data of 700ms ago\n2100ms c <-> * cut\n2200ms a evict c\n2500ms c restart\n3500ms c <-> * heal\n4500ms c return\n",
+		"twice":              "1s a evict c\n1500ms c return\n2500ms c crash restoring data of 500ms ago\n2600ms a evict c\n3500ms c restart\n4500ms c return\n",
+	} {
+		for members := 3; members <= 5; members++ {
+			t.Run(fmt.Sprint(name, " ", members), func(t *testing.T) {
+				t.Parallel()
+				head := fmt.Sprintf("# run: protocol=delta members=%d seed=5 send=6s grace=60s changes batch=4 delay=1ms..4ms journal\n", members)
+				holds(t, name, head+text, nil)
+			})
+		}
 	}
 }

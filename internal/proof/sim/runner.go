@@ -188,11 +188,14 @@ func (w *world) link(from, to member.ID, at time.Duration) failure.Link {
 const healSpread = 500 * time.Millisecond
 
 // oldIn: in one of so many healed runs with journals a member comes back with an
-// older copy of its data.
+// older copy of its data; where members come and go, after it was evicted.
 const oldIn = 16
 
 // drawMap draws what goes wrong, as the ending demands.
 func (w *world) drawMap() failure.Map {
+	if old := stream(w.config.Seed, drawOld); w.config.Changes && w.shape.Journal && w.config.Members > 2 && old.IntN(oldIn) == 0 {
+		return failure.RandomOldOfWhoWent(old, w.config.Members, w.config.SendFor).Heal(w.config.SendFor)
+	}
 	m := w.drawFailures()
 	if w.config.Changes {
 		rng, n := stream(w.config.Seed, drawChanges), len(w.names)
