@@ -212,5 +212,9 @@ func viewChecks() []Check {
 			Name: "stays", Promise: "Nobody is let go by the others themselves who was with a quorum, or away from it for less than they wait.",
 			Catches: "suspected by a minority", kinds: []trace.Kind{trace.Install}, applies: staying, rule: stays,
 		},
+		{
+			Name: "readers-count-nowhere", Promise: "Who was let go, has just joined or only reads adds nothing to the order.",
+			Catches: "entries beyond a cut", kinds: []trace.Kind{trace.Start, trace.Install, trace.Ends, trace.Append}, applies: underDelta, rule: readersCountNowhere,
+		},
 	}
 }

@@ -76,3 +76,25 @@ func votesRemembered(c *checker) rule {
 		said[identity] = now
 	}
 }
+
+// readersCountNowhere: who goes by a view in which it does not count, for it was let
+// go, has just joined, or only reads, adds nothing to the order. For whom it may vote,
+// which is a view in which it counts, is judged where views are chosen.
+func readersCountNowhere(c *checker) rule {
+	cuts := make([]uint64, len(c.past.members)) // of the own stream, by the view that a member goes by
+	for i := range cuts {
+		cuts[i] = endless
+	}
+	return func(e *trace.Event) {
+		cut := &cuts[e.Member]
+		switch {
+		case e.Kind == trace.Start, e.Kind == trace.Install:
+			*cut = endless
+		case *cut == endless && e.Kind != trace.Ends:
+		case e.Kind == trace.Ends && e.Stream == e.Member:
+			*cut = e.Have
+		case e.Kind == trace.Append && e.Stream == e.Member && e.Seq+e.Count-1 > *cut:
+			c.violated(e, "appends %d/%d as its own, although it does not count, and its stream ends after %d entries", e.Stream, e.Seq, *cut)
+		}
+	}
+}
