@@ -11,8 +11,10 @@ const (
 	// returnWithin is how long a member that was evicted waits for the others to take
 	// it back before it looks again whether they can.
 	returnWithin = 30 * time.Second
-	// returnEvery is how often it asks while they cannot.
+	// returnEvery is how often it asks while they cannot; at first more often, for links
+	// may be about to come up.
 	returnEvery = 2 * time.Second
+	returnFirst = 50 * time.Millisecond
 )
 
 // comeBack has this member, whenever it is evicted while it runs or was so before, ask
@@ -31,7 +33,7 @@ func (n *Node) comeBack(ctx context.Context) {
 // askBack asks until this member is one again.
 func (n *Node) askBack(ctx context.Context) {
 	last, told := "", ""
-	for {
+	for wait := returnFirst; ; wait = min(2*wait, returnEvery) {
 		within, cancel := context.WithTimeout(ctx, returnWithin)
 		_, err := n.Change(within, Change{Return: n.name})
 		cancel()
@@ -45,7 +47,7 @@ func (n *Node) askBack(ctx context.Context) {
 			n.log.Warn("this member does not belong to the cluster yet, and asks again", "reason", last)
 		}
 		select {
-		case <-time.After(returnEvery):
+		case <-time.After(wait):
 		case <-n.closed:
 			return
 		case <-ctx.Done():

@@ -16,6 +16,14 @@ import (
 type leaving struct {
 	mu    sync.Mutex // guards below
 	under *departure // the last one; nil: there was none
+	ends  bool       // this member leaves because it is closed
+}
+
+// close notes that this member leaves because it is closed.
+func (l *leaving) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ends = true
 }
 
 // departure is one attempt to leave.
@@ -69,7 +77,7 @@ func (n *Node) depart() *departure {
 func (n *Node) isLeaving() bool {
 	n.leaving.mu.Lock()
 	defer n.leaving.mu.Unlock()
-	return n.leaving.under != nil
+	return n.leaving.under != nil || n.leaving.ends
 }
 
 func (n *Node) goForGood() (View, error) {
@@ -78,18 +86,26 @@ func (n *Node) goForGood() (View, error) {
 		if err := n.inner.Accepted(ctx, last); err != nil {
 			return View{}, n.whyNoChange(ctx, err)
 		}
-		if _, err := n.Position(ctx, n.id(last)); err != nil && !errors.Is(err, ErrCompacted) {
-			return View{}, err
-		}
 	}
-	n.log.Info("this member leaves the cluster: all that it accepted has settled")
-	v, err := n.inner.Leave(ctx)
+	v, err := n.goWhenSettled(ctx)
 	if err != nil {
 		return View{}, n.whyNoChange(ctx, err)
 	}
 	farewell, cancel := context.WithTimeout(ctx, farewellMax)
 	defer cancel()
 	return n.viewOf(v), n.end(farewell, ErrRemoved)
+}
+
+// goWhenSettled has the others go on without this member once all that it accepted has
+// settled.
+func (n *Node) goWhenSettled(ctx context.Context) (*member.View, error) {
+	if last := n.inner.OwnEntries(); last > 0 {
+		if _, err := n.Position(ctx, n.id(last)); err != nil && !errors.Is(err, ErrCompacted) {
+			return nil, err
+		}
+	}
+	n.log.Info("this member leaves the cluster: all that it accepted has settled")
+	return n.inner.Leave(ctx)
 }
 
 // whyNoChange translates why the members have not changed.

@@ -204,7 +204,8 @@ func (n *Node) Err() error {
 // Close accepts nothing more, waits until another member holds what was
 // accepted here, and stops the node; all loops and calls end with [ErrClosed]. With a
 // folder it is still a member, and the others do not wait for it until it is back: what
-// they write settles meanwhile, if enough of them are there to hold it.
+// they write settles meanwhile, if enough of them are there to hold it. Without one it
+// leaves, if the others can decide that within a second.
 // When ctx ends before others hold it, the node is closed all the same, and the
 // error says how many entries only this member has: with a folder they are sent
 // after the next start, without one they are lost. Close does not wait for
@@ -219,11 +220,12 @@ func (n *Node) end(ctx context.Context, why error) error {
 		return nil
 	}
 	n.inner.Refuse()
-	if n.volatile {
+	planned := errors.Is(why, ErrClosed) && ctx.Err() == nil // whoever cannot wait ends as in a crash
+	if n.volatile && !(planned && n.letGo(ctx)) {
 		n.inner.CloseStream() // nobody need wait for another life
 	}
 	alone := n.farewell(ctx)
-	if !n.volatile && errors.Is(why, ErrClosed) {
+	if planned && !n.volatile {
 		n.goAway(ctx)
 	}
 	n.Status() // the last one, which is shown from now on
@@ -247,14 +249,35 @@ const awayWithin = 500 * time.Millisecond
 
 // goAway has nobody wait for this member until it is back.
 func (n *Node) goAway(ctx context.Context) {
-	if ctx.Err() != nil {
-		return // whoever cannot wait ends as in a crash
-	}
 	within, cancel := context.WithTimeout(ctx, awayWithin)
 	defer cancel()
 	if err := n.inner.Away(within); err != nil {
 		n.log.Debug("settling may wait for this member until it is back", "reason", err)
 	}
+}
+
+// letGoWithin is how long a node without a folder that closes waits until the others go
+// on without it.
+const letGoWithin = time.Second
+
+// letGo has the others go on without this member, which forgets all that it holds, as if
+// it left, and reports whether they do.
+func (n *Node) letGo(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, letGoWithin)
+	defer cancel()
+	view, _ := n.inner.View()
+	if view == nil || view.Size() == 1 || !n.inner.Changes() || !view.Has(n.inner.Identity()) {
+		return false
+	}
+	n.leaving.close()
+	err := n.inner.May(ctx, view, member.Change{Kind: member.Evict, Identity: n.inner.Identity()})
+	if err == nil {
+		_, err = n.goWhenSettled(ctx)
+	}
+	if err != nil {
+		n.log.Debug("settling may wait for this member until it is let go", "reason", err)
+	}
+	return err == nil
 }
 
 // farewellEvery is how often a node that closes looks whether others hold what

@@ -2,6 +2,7 @@ package chatterbox_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,4 +108,33 @@ func TestACrashIsNoPlannedStop(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestWhoIsStoppedWithoutAFolderLeaves stops one after the other of members that keep
+// nothing on disk: the others go on without it, and the new life has its place by itself.
+func TestWhoIsStoppedWithoutAFolderLeaves(t *testing.T) {
+	for members, names := range map[int][]string{2: {"a", "b"}, 3: {"a", "b", "c"}} {
+		inCluster(t, members, volatile, func(t *testing.T, c *chatterboxtest.Cluster) {
+			settlesAt(t, c, "a", "first", "b")
+			for i, name := range names {
+				others := append(slices.Clone(names[i+1:]), names[:i]...)
+				x := others[0]
+				c.Stop(name)
+				if view := c.Node(x).Status().View; len(view.Members) != members-1 {
+					t.Fatalf("%s is stopped, and %s goes by %+v", name, x, view)
+				}
+				if took := settlesAt(t, c, x, "without "+name, others...); took > time.Second {
+					t.Errorf("an entry without %s took %v to settle", name, took)
+				}
+				began := time.Now()
+				c.Restart(name)
+				for s := c.Node(name).Status(); s.Writable != nil || s.Ready != nil || len(s.View.Members) < members; s = c.Node(name).Status() {
+					<-time.After(10 * time.Millisecond)
+				}
+				t.Logf("of %d, %s is back after %v", members, name, time.Since(began))
+				settlesAt(t, c, name, "again "+name, x)
+			}
+			c.Agree()
+		})
+	}
 }

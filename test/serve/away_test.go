@@ -3,9 +3,12 @@
 package serve_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -99,6 +102,67 @@ func TestARollingRestartLosesNothing(t *testing.T) {
 	load.stop()
 	h.judge(t, h.calm(t.Context()))
 	t.Logf("%d entries were accepted; the longest of %d that were looked at took %v to settle", len(h.accepted), load.count, load.longest)
+}
+
+// TestARollingRestartWithoutFoldersLosesNothing is the same where members keep nothing on
+// disk: who is stopped leaves, and the new life has its place by itself.
+func TestARollingRestartWithoutFoldersLosesNothing(t *testing.T) {
+	program.OnlyAmongAll(t)
+	h := newHouse(t)
+	h.volatile = true
+	for i := range members {
+		h.places[i].flags = []string{"--evict-after", "10m"} // nobody is evicted, and who comes has its place by itself
+	}
+	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	load, log := h.load(), map[uint64]entry{}
+	for n := range members * rounds {
+		i := n % members
+		a, b := (i+1)%members, (i+2)%members
+		h.goesOn("before one is stopped", a, b)
+		began := time.Now()
+		h.stop(i)
+		stopped := time.Now()
+		h.goesOn("while one is stopped", a, b)
+		went := time.Now()
+		h.start(i)
+		h.until("it is back", func() bool { return h.isMember(i) && h.settled(i) >= h.settled(a) })
+		t.Logf("member %d stopped within %v, %d more entries of each of the others settled within %v, and its new life was a member %v after its start",
+			i, stopped.Sub(began), goneOn, went.Sub(stopped), time.Since(went))
+		h.gather(a, log)
+	}
+	load.stop()
+	h.until("all has settled", func() bool {
+		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0)
+	})
+	for i := range members {
+		h.gather(i, log)
+	}
+	whole := slices.SortedFunc(maps.Values(log), func(x, y entry) int { return cmp.Compare(x.Position, y.Position) })
+	h.judge(t, whole)
+	t.Logf("%d entries were accepted; the longest of %d that were looked at took %v to settle", len(h.accepted), load.count, load.longest)
+}
+
+// isMember reports whether a member belongs to the view that it goes by, and is ready.
+func (h *house) isMember(i int) bool {
+	var got struct {
+		Members []struct{ Name, Role string }
+	}
+	_, text := h.get(i, "/v1/members")
+	_ = json.Unmarshal([]byte(text), &got) // no answer has no members
+	return h.ready(i) && len(got.Members) == members && !slices.ContainsFunc(got.Members, func(m struct{ Name, Role string }) bool { return m.Role != "member" })
+}
+
+// gather adds what a member has of the log, which must be what others had there.
+func (h *house) gather(of int, log map[uint64]entry) {
+	h.t.Helper()
+	_, text := h.get(of, fmt.Sprintf("/v1/entries?from=%d", h.oldest(of)))
+	for _, e := range entriesOf(text) {
+		if before, known := log[e.Position]; known && before != e {
+			h.t.Errorf("position %d was %+v, and is %+v at member %d", e.Position, before, e, of)
+		}
+		log[e.Position] = e
+	}
 }
 
 // goneOn is how many entries more settle where settling goes on.

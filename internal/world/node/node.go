@@ -283,6 +283,9 @@ func (n *Node) inTurn(ctx context.Context, call func()) error {
 	}
 }
 
+// Changes reports whether members come and go.
+func (n *Node) Changes() bool { return n.cfg.Changes && n.cfg.Protocol != Lockstep }
+
 // awayEvery is how often it is looked whether the others know that this member stops.
 const awayEvery = 5 * time.Millisecond
 
@@ -290,7 +293,7 @@ const awayEvery = 5 * time.Millisecond
 // of them waits for it until it is back. It waits until those that are there know, or ctx
 // ends. From then on nothing own is put into the log.
 func (n *Node) Away(ctx context.Context) error {
-	if !n.cfg.Changes {
+	if !n.Changes() {
 		return nil
 	}
 	var broken error
