@@ -69,6 +69,9 @@ func (p *lineParser) value(e *Event) {
 		p.crash(e)
 	case Evict:
 		e.Whom = p.name("the name, letter or number of who is to go")
+		if p.accept("force") {
+			e.Action = Force
+		}
 	case Drop, Repeat, Reorder:
 		e.Percent, err = parsePercent(p.next().text, 0, 100)
 	case Clock:

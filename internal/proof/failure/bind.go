@@ -93,7 +93,7 @@ func (e *Event) bind(list member.List) (boundEvent, error) {
 	if bound.from, err = e.From.bind(list); err == nil && e.Arrow != NoLink {
 		bound.to, err = e.To.bind(list)
 	}
-	if err == nil && e.Action == Evict {
+	if err == nil && (e.Action == Evict || e.Action == Force) {
 		bound.whom, err = called(list, e.Whom)
 	}
 	if err == nil && bound.isOneself() {

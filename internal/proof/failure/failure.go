@@ -38,7 +38,7 @@ type Event struct {
 	DelayMax       time.Duration // to DelayMax, each equally likely
 	BytesPerSecond int64         // Rate: at most that much, from 1
 	Age            time.Duration // CrashRestoring: how old the copy is
-	Whom           string        // Evict: who is to go, as written in a map
+	Whom           string        // Evict and Force: who is to go, as written in a map
 
 	// Source tells where the event was written, as file:line, and Column where its
 	// action stands there, from 1; for errors.
@@ -99,6 +99,7 @@ const (
 	Join                               // somebody who is not in the list asks to be taken in, and is called so
 	Stop                               // its process is told to end, as before an upgrade, and does so once the others know that
 	Observe                            // the same, to read only, until it joins
+	Force                              // it is told to go on by force, with those whom it hears and without Whom
 )
 
 // comes reports whether somebody asks to be taken in.
@@ -109,7 +110,7 @@ func (a Action) comes() bool { return a == Join || a == Observe }
 func (m Map) WithoutChanges() error {
 	var mistakes mistakes
 	for i := range m {
-		if e := &m[i]; e.Action == Evict || e.Action == Return || e.Action == Stop || e.Action.comes() {
+		if e := &m[i]; e.Action == Evict || e.Action == Force || e.Action == Return || e.Action == Stop || e.Action.comes() {
 			mistakes.add("%s%s happens only in runs with changes: chatterbox sim --changes", e.actionPrefix(), e.Action)
 		}
 	}

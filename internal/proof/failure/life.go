@@ -97,5 +97,5 @@ func (l *life) happen(e *Event) (event MemberEvent, changed bool) {
 		l.speed = e.Percent / 100
 		event.Speed = l.speed
 	}
-	return event, *l != before || (e.Action == Evict || e.Action == Return) && l.running
+	return event, *l != before || (e.Action == Evict || e.Action == Force || e.Action == Return) && l.running
 }

@@ -56,6 +56,8 @@ func (e *Event) what() string {
 		return e.Action.String() + " of " + formatDuration(e.Age) + " ago"
 	case Evict:
 		return e.Action.String() + " " + e.Whom
+	case Force:
+		return e.Action.String() + " " + e.Whom + " force"
 	}
 	return e.Action.String()
 }
@@ -129,7 +131,7 @@ func (a Action) memberWord() string {
 		return "start"
 	case Clock:
 		return "clock"
-	case Evict:
+	case Evict, Force:
 		return "evict"
 	case Return:
 		return "return"

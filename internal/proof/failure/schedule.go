@@ -32,10 +32,10 @@ type Line struct {
 type MemberEvent struct {
 	At     time.Duration
 	Member member.ID
-	Action Action        // Crash, Kill, CrashLosingData, CrashRestoring, Pause, Resume, Start (its first life), Restart (a later one), Clock, Evict, Return, Join, Stop or Observe
+	Action Action        // Crash, Kill, CrashLosingData, CrashRestoring, Pause, Resume, Start (its first life), Restart (a later one), Clock, Evict, Return, Join, Stop, Observe or Force
 	Speed  float64       // Clock: ticks for each true one; 1 is right
 	Age    time.Duration // CrashRestoring: how old the copy of its data is
-	Whom   member.ID     // Evict: who is to go
+	Whom   member.ID     // Evict and Force: who is to go
 }
 
 // Link returns how messages from one member to another fail at a time. It takes

@@ -21,6 +21,26 @@ func (n *node) evict(whom member.ID) {
 	n.change(member.Change{Kind: member.Evict, Identity: v.Places[whom].Identity})
 }
 
+// force tells the member to go on by force with all members that it hears, but for one.
+func (n *node) force(whom member.ID) {
+	if !n.listens() {
+		return
+	}
+	status := n.reducer.Status()
+	v := status.View
+	if v == nil {
+		return
+	}
+	c := member.Change{Kind: member.Force}
+	for place := range v.Places {
+		if p := &v.Places[place]; p.Role == member.Writer && status.Heard[place] && member.ID(place) != whom {
+			c.Survivors = append(c.Survivors, p.Identity)
+		}
+	}
+	slices.Sort(c.Survivors)
+	n.change(c)
+}
+
 // comeBack tells the member to come back, if it was let go.
 func (n *node) comeBack() {
 	if n.listens() {

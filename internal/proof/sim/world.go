@@ -308,6 +308,8 @@ func (w *world) onMember(number uint32) {
 		n.setSpeed(e.Speed)
 	case failure.Evict:
 		n.evict(e.Whom)
+	case failure.Force:
+		n.force(e.Whom)
 	case failure.Return:
 		n.comeBack()
 	}
