@@ -204,3 +204,15 @@ func TestOtherEncodings(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestForceIsReadAndWritten(t *testing.T) {
+	const line = "4s a evict b force"
+	m, err := failure.Parse(strings.NewReader(line), "map.txt")
+	if err != nil || len(m) != 1 || m[0].Action != failure.Force || m[0].Whom != "b" {
+		t.Fatalf("%v: %+v", err, m)
+	}
+	again, err := failure.Parse(strings.NewReader(m.String()), "map.txt")
+	if err != nil || len(again) != 1 || again[0].Action != failure.Force || m.WithoutChanges() == nil {
+		t.Errorf("%q: %v: %+v", m.String(), err, again)
+	}
+}

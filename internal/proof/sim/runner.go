@@ -207,9 +207,16 @@ func (w *world) drawMap() failure.Map {
 		}
 		m = failure.RandomJoins(rng, w.config.Members, n, w.config.SendFor, w.shape.Journal, m)
 		m = failure.RandomObservers(stream(w.config.Seed, drawObservers), n, w.config.SendFor, m)
+		if forces := stream(w.config.Seed, drawForces); n == 2 && forces.IntN(forcesIn) == 0 {
+			m = failure.RandomForces(forces, w.config.SendFor, w.shape.Journal, m)
+		}
 	}
 	return m
 }
+
+// forcesIn: in one of so many runs of two members with changes, one goes on by force. Of
+// more, histories may part, which no check of a run allows for.
+const forcesIn = 2
 
 // deathsIn: in one of so many runs in which members let go of who is away, some are
 // gone for good, and nothing else fails.

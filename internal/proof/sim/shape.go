@@ -75,6 +75,7 @@ const (
 	drawDeaths
 	drawJoins
 	drawObservers
+	drawForces
 )
 
 func stream(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }

@@ -3,6 +3,7 @@ package delta_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
@@ -88,5 +89,44 @@ func TestWhoStaysApartIsNoticed(t *testing.T) {
 	}
 	if !tell(first) {
 		t.Error("nothing is said of who stays apart")
+	}
+}
+
+// TestWhoPromisedAForceDeliversNothing: not after a restart either, whatever the others
+// say, until a view counts.
+func TestWhoPromisedAForceDeliversNothing(t *testing.T) {
+	first, _ := forced(t, 3, 0, 1)
+	for name, now := range map[string][]uint64{"promised a ballot": nil, "promised to go on by force": {0, 1, 0}} {
+		vote := protocol.Vote{Identity: 1, Promised: protocol.Ballot{Round: 1}, Have: []uint64{0, 1, 0}, Clock: 6, Now: now, NowClock: 6}
+		d := delta.New(delta.Config{
+			Self: 0, Members: 3, Identity: 1, Durable: true, Datagram: true, Changes: true, List: member.Lettered(3),
+			Recovered: &protocol.Recovered{
+				Binding: member.Binding{1, 2, 3}, Agreed: true, Bound: 10, Base: protocol.Snapshot{Have: make([]uint64, 3)},
+				Batches: []protocol.Batch{{Origin: 1, Identity: 2, Seq: 1, Count: 1, Time: 6, Bytes: make([]byte, 64)}},
+				Voted:   &protocol.VoteRecord{Number: 1, Lineage: first.Lineage, Vote: vote},
+			},
+		})
+		delivered := 0
+		for from := member.ID(1); from <= 2; from++ {
+			m := &protocol.Message{From: from, Identity: member.Identity(from + 1), Session: 1 << 32, View: protocol.TagOf(first)}
+			r := protocol.Row{Member: from, Identity: m.Identity, Version: 1<<32 + 1, Binding: member.Binding{1, 2, 3}.Hash(), View: 1}
+			for stream := range member.ID(3) {
+				mark := clock.Mark{Promise: 9}
+				if stream == 1 {
+					mark.Have = 1
+				}
+				r.Marks = append(r.Marks, protocol.StreamMark{Stream: stream, Mark: mark})
+			}
+			m.Rows = []protocol.Row{r}
+			d.Step(protocol.Event{Kind: protocol.Receive, Message: m})
+			delivered += len(d.Step(protocol.Event{Kind: protocol.Flush}).Deliver)
+		}
+		for at := range time.Duration(20) {
+			delivered += len(d.Step(protocol.Event{Kind: protocol.Tick, Now: at * time.Second}).Deliver)
+			delivered += len(d.Step(protocol.Event{Kind: protocol.Flush, Now: at * time.Second}).Deliver)
+		}
+		if halted := now != nil; halted != (delivered == 0) {
+			t.Errorf("who %s delivers %d batches", name, delivered)
+		}
 	}
 }
