@@ -149,3 +149,54 @@ func (d *delivered) Tell(e *trace.Event) {
 		d.between++
 	}
 }
+
+// gaps measures for how long nothing is delivered at members while they choose a view.
+type gaps struct {
+	from, to time.Duration
+	last     [6]time.Duration
+	longest  time.Duration
+	views    uint64
+}
+
+func (g *gaps) Tell(e *trace.Event) {
+	switch {
+	case e.Kind == trace.Install:
+		g.views = max(g.views, e.Number)
+	case e.Kind == trace.Deliver:
+		if last := g.last[e.Member]; last > 0 && e.At >= g.from && last <= g.to {
+			g.longest = max(g.longest, e.At-last)
+		}
+		g.last[e.Member] = e.At
+	}
+}
+
+// TestSettlingStandsStillForFourDelays while a view is chosen on links without failures:
+// a bid, promises, its acceptance and that this is known take a one-way delay each, and
+// members act upon each of them within two ticks. Syncs take no time here, and nobody
+// lacks anything of what is agreed on but what is on its way.
+func TestSettlingStandsStillForFourDelays(t *testing.T) {
+	const tick = 10 * time.Millisecond
+	for name, c := range map[string]struct {
+		change string
+		views  uint64
+	}{
+		"evict":  {"2s a evict c\n", 2},
+		"return": {"1s a evict c\n2s c return\n3s c return\n", 3},
+		"join":   {"2s f join\n", 3},
+	} {
+		for _, delay := range []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond} {
+			t.Run(fmt.Sprint(name, " ", delay), func(t *testing.T) {
+				t.Parallel()
+				head := fmt.Sprintf("# run: protocol=delta members=5 seed=3 send=8s grace=60s changes journal batch=1 delay=%v rates=100,100,100,100,100\n", delay)
+				before, during := gaps{from: time.Second / 2, to: 900 * time.Millisecond}, gaps{from: 1900 * time.Millisecond, to: 7 * time.Second}
+				holds(t, name, head, &before)
+				holds(t, name, head+c.change, &during)
+				most := before.longest + 4*delay + 8*tick
+				t.Logf("longest without a change %v, with one %v, allowed %v", before.longest, during.longest, most)
+				if during.longest > most || during.views != c.views {
+					t.Errorf("%v stood still, %v are allowed; the last view was %d", during.longest, most, during.views)
+				}
+			})
+		}
+	}
+}
