@@ -7,7 +7,7 @@ func linkActions() []Action {
 }
 
 func memberActions() []Action {
-	return []Action{Crash, Kill, Pause, Resume, Restart, Start, Clock, Evict, Return, Join, Stop, Observe}
+	return []Action{Crash, Kill, Pause, Resume, Restart, Start, Clock, Evict, Return, Join, Stop, Observe, Leave}
 }
 
 // actionNamed finds an action by its word.

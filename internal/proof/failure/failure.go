@@ -100,6 +100,7 @@ const (
 	Stop                               // its process is told to end, as before an upgrade, and does so once the others know that
 	Observe                            // the same, to read only, until it joins
 	Force                              // it is told to go on by force, with those whom it hears and without Whom
+	Leave                              // it is told to leave for good: it ends once all that it wrote has settled, and the others go on without it
 )
 
 // comes reports whether somebody asks to be taken in.
@@ -110,7 +111,7 @@ func (a Action) comes() bool { return a == Join || a == Observe }
 func (m Map) WithoutChanges() error {
 	var mistakes mistakes
 	for i := range m {
-		if e := &m[i]; e.Action == Evict || e.Action == Force || e.Action == Return || e.Action == Stop || e.Action.comes() {
+		if e := &m[i]; e.Action == Evict || e.Action == Force || e.Action == Return || e.Action == Stop || e.Action == Leave || e.Action.comes() {
 			mistakes.add("%s%s happens only in runs with changes: chatterbox sim --changes", e.actionPrefix(), e.Action)
 		}
 	}

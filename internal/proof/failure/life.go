@@ -75,7 +75,7 @@ func (l *life) happen(e *Event) (event MemberEvent, changed bool) {
 	case Crash, CrashLosingData, CrashRestoring:
 		l.running, l.killed, l.paused = false, false, false
 		event.Age = e.Age
-	case Kill, Stop:
+	case Kill, Stop, Leave:
 		l.running, l.killed, l.paused = false, l.killed || l.running, false
 	case Pause:
 		l.paused = l.running

@@ -139,6 +139,8 @@ func (a Action) memberWord() string {
 		return "join"
 	case Stop:
 		return "stop"
+	case Leave:
+		return "leave"
 	case Observe:
 		return "observe"
 	default:

@@ -32,7 +32,7 @@ type Line struct {
 type MemberEvent struct {
 	At     time.Duration
 	Member member.ID
-	Action Action        // Crash, Kill, CrashLosingData, CrashRestoring, Pause, Resume, Start (its first life), Restart (a later one), Clock, Evict, Return, Join, Stop, Observe or Force
+	Action Action        // Crash, Kill, CrashLosingData, CrashRestoring, Pause, Resume, Start (its first life), Restart (a later one), Clock, Evict, Return, Join, Stop, Observe, Force or Leave
 	Speed  float64       // Clock: ticks for each true one; 1 is right
 	Age    time.Duration // CrashRestoring: how old the copy of its data is
 	Whom   member.ID     // Evict and Force: who is to go

@@ -43,7 +43,7 @@ func (n *node) force(whom member.ID) {
 
 // comeBack tells the member to come back, if it was let go.
 func (n *node) comeBack() {
-	if n.listens() {
+	if n.listens() && n.stopping.by == 0 { // who leaves does not ask to be taken back
 		n.change(member.Change{Kind: member.Rejoin, Identity: n.identity})
 	}
 }
@@ -60,7 +60,7 @@ const seekEvery = 300 * time.Millisecond
 // seek has a member that came without data ask for its place, until it writes there. It
 // goes on in the stream of numbers of the place.
 func (n *node) seek() {
-	if !n.seeks || !n.running || n.scarce.stalled || n.now()-n.sought < seekEvery && n.now() >= n.sought {
+	if !n.seeks || n.stopping.by > 0 || !n.running || n.scarce.stalled || n.now()-n.sought < seekEvery && n.now() >= n.sought {
 		return
 	}
 	n.sought = n.now()

@@ -56,8 +56,7 @@ type node struct {
 	awake    bool // a turn of the loop is scheduled
 	waiting  int  // entries for which the outbox has no room
 	closing  bool
-	stopping bool // as planned
-	stopBy   time.Duration
+	stopping stopping
 	fall     fall
 	scarce   scarce
 
@@ -210,7 +209,7 @@ func (n *node) dialAll(from int) {
 
 // stop takes the member out of the world.
 func (n *node) stop() {
-	n.running, n.paused, n.stopping = false, false, false
+	n.running, n.paused, n.stopping = false, false, stopping{}
 	n.life++
 	n.drop()
 	n.outbox.Close()
@@ -346,7 +345,7 @@ func (n *node) step(e protocol.Event) {
 // own, as long as nothing waits that came before and there is no disk to wait
 // for.
 func (n *node) fill() {
-	if !n.running || n.paused || n.closing || n.stopping || n.scarce.stalled || n.seeks || n.observes() {
+	if !n.running || n.paused || n.closing || n.stopping.by > 0 || n.scarce.stalled || n.seeks || n.observes() {
 		return
 	}
 	for n.waiting > 0 {

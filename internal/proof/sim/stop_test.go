@@ -98,3 +98,39 @@ func TestPlannedStopsAtBadMoments(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsStoppedWithoutDataLeaves: nothing waits for it, it is in no view any more, and
+// the life that comes in its stead has its place by itself.
+func TestWhoIsStoppedWithoutDataLeaves(t *testing.T) {
+	const run = "# run: members=3 seed=1 send=14s grace=62s holders=2 changes evict-after=20s rates=50,50,50 delay=1ms..10ms "
+	for _, shape := range []string{"", "streams"} {
+		seen := stops(t, run+shape+"\n1s c stop\n3s c restart\n5s a stop\n8s a restart\n")
+		if seen.longest > time.Second || seen.views < 3*5 {
+			t.Errorf("with %q an entry took %v to settle, and views were installed %d times", shape, seen.longest, seen.views)
+		}
+	}
+}
+
+// TestWhoLeavesIsNotTakenBack: a member that is told to leave ends, and asks for nothing
+// meanwhile, whatever it is told; started again, it comes back when it is told to.
+func TestWhoLeavesIsNotTakenBack(t *testing.T) {
+	const run = "# run: members=3 seed=1 send=8s grace=62s holders=2 changes rates=50,50,50 delay=1ms..10ms journal "
+	for name, lines := range map[string]string{
+		"for good":                   "1s c leave\n1s every 20ms until 3s c return\n",
+		"and is started again":       "1s c leave\n1s every 20ms until 2s c return\n4s c restart\n5s c return\n",
+		"while another one is away":  "1s c leave\n1s b kill\n2s b restart\n",
+		"and is killed in the midst": "1s c leave\n1030ms c kill\n3s c restart\n4s c return\n",
+		"two at a time":              "1s b leave\n1s c leave\n",
+		"one after the other":        "1s b leave\n2s c leave\n",
+	} {
+		for _, shape := range []string{"", "streams"} {
+			t.Run(name+" "+shape, func(t *testing.T) {
+				t.Parallel()
+				seen := stops(t, run+shape+"\n"+lines)
+				if seen.views == 0 || name == "for good" && (seen.views != 3 || seen.longest > time.Second) {
+					t.Errorf("views were installed %d times, and an entry took %v to settle", seen.views, seen.longest)
+				}
+			})
+		}
+	}
+}

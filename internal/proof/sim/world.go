@@ -282,12 +282,14 @@ func (w *world) onMember(number uint32) {
 	case failure.CrashRestoring:
 		n.crashRestoring(number)
 	case failure.Stop:
-		n.stopAsPlanned()
+		n.stopAsPlanned(n.disk == nil, stopWithin)
+	case failure.Leave:
+		n.stopAsPlanned(true, leaveWithin)
 	case failure.Start, failure.Restart:
 		switch {
 		case n.fall.within != 0:
 			n.end(n.fall.ending)
-		case n.stopping:
+		case n.stopping.by > 0:
 			n.end(stopped)
 		}
 		if !n.running {
