@@ -159,10 +159,10 @@ type gaps struct {
 }
 
 func (g *gaps) Tell(e *trace.Event) {
-	switch {
-	case e.Kind == trace.Install:
+	switch e.Kind {
+	case trace.Install:
 		g.views = max(g.views, e.Number)
-	case e.Kind == trace.Deliver:
+	case trace.Deliver:
 		if last := g.last[e.Member]; last > 0 && e.At >= g.from && last <= g.to {
 			g.longest = max(g.longest, e.At-last)
 		}
