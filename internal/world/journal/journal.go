@@ -250,6 +250,10 @@ func (j *Journal) Keep(effects protocol.Effects) {
 	if effects.Reset != nil {
 		j.keepBase(effects.Reset)
 	}
+	if v := effects.View; v != nil && len(v.Places) > len(j.last) { // batches of its new places may be among these
+		j.keepView(v)
+		effects.View = nil
+	}
 	for i := range effects.Append {
 		b := &effects.Append[i]
 		j.next.note(&j.last[b.Origin], b.Origin, b.Identity, b.Last())
@@ -286,14 +290,18 @@ func (j *Journal) keepChoice(effects protocol.Effects) {
 		j.next.vote, _ = wire.DecodeVoteRecord(p) // a copy, which cannot fail
 		j.put(kindVote, p)
 	}
-	if v := effects.View; v != nil {
-		j.next.install(v)
-		j.put(kindView, member.AppendView(nil, v))
-		j.last = longer(j.last, len(v.Places))
-		for place := range j.last {
-			h := &j.last[place]
-			h.last = min(h.last, j.next.needs(member.ID(place), h.identity))
-		}
+	if effects.View != nil {
+		j.keepView(effects.View)
+	}
+}
+
+func (j *Journal) keepView(v *member.View) {
+	j.next.install(v)
+	j.put(kindView, member.AppendView(nil, v))
+	j.last = longer(j.last, len(v.Places))
+	for place := range j.last {
+		h := &j.last[place]
+		h.last = min(h.last, j.next.needs(member.ID(place), h.identity))
 	}
 }
 
