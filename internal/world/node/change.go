@@ -167,6 +167,7 @@ func knownBy(view *member.View, heard []uint64) (count int) {
 // it. The error wraps ErrRefused; after any other one the change may still come.
 func (n *Node) Change(ctx context.Context, change member.Change) (*member.View, error) {
 	asked := false
+	first, _ := n.views.now()
 	for {
 		view, changed := n.views.now()
 		switch {
@@ -174,6 +175,8 @@ func (n *Node) Change(ctx context.Context, change member.Change) (*member.View, 
 			return nil, fmt.Errorf("%w: the members have not met yet", ErrRefused)
 		case change.Done(view):
 			return view, nil
+		case asked && change.Kind == member.Force && view.Continues(first) && view.ForcedAfter(first) != nil:
+			return view, nil // somebody is back already
 		case change.Kind != member.Rejoin && !view.Has(n.identity):
 			return nil, fmt.Errorf("%w: this member does not belong to the cluster any more; ask one of %s", ErrRefused, strings.Join(names(view), ", "))
 		}
