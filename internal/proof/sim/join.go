@@ -21,8 +21,7 @@ type newcomer struct {
 	rng      *rand.Rand
 }
 
-// asksEvery is how often a newcomer asks one member after the other, and later to
-// become a writer.
+// asksEvery is how often a newcomer asks one member after the other.
 const asksEvery = 100 * time.Millisecond
 
 // joinsMost is how many join at most in a run that is drawn.
@@ -146,18 +145,6 @@ func (w *world) seat(c *newcomer, place member.ID, v *member.View) {
 		n.disk = new(journal.Memory)
 	}
 	n.start()
-	w.queue.push(event{at: w.now + asksEvery, kind: evWrite, to: uint16(n.id)})
-}
-
-// onWrite has a newcomer ask to become a writer, until it was one.
-func (w *world) onWrite(n *node) {
-	if n.listens() && !n.observes() {
-		if v := n.reducer.Status().View; v != nil && len(v.Places[n.id].Returns) > 0 {
-			return
-		}
-		n.comeBack()
-	}
-	w.queue.push(event{at: w.now + asksEvery, kind: evWrite, to: uint16(n.id)})
 }
 
 // begins returns the life of a start that finds nothing; false if the member has

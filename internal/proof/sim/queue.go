@@ -24,7 +24,6 @@ const (
 	evStop                     // member to ends as planned if the others know by now
 	evRoom                     // the disk of member to is full, or has room again
 	evJoin                     // number aux of those who join asks to be taken in
-	evWrite                    // member to, which has joined, asks to become a writer
 	evDeadline                 // the run ends
 )
 

@@ -142,8 +142,6 @@ func (w *world) happen(e *event) {
 		w.onMember(e.aux)
 	case evJoin:
 		w.onJoin(e)
-	case evWrite:
-		w.onWrite(w.nodes[e.to])
 	default:
 		w.proceed(e)
 	}

@@ -30,6 +30,7 @@ type frontier struct {
 	numbers   []uint64          `state:"scratch"` // memory of reached
 	gone      member.Set        // who was let go: nobody waits for them
 	viewedAt  time.Duration     // when the present view began to count here
+	trimmedAt time.Duration     // when something was forgotten last, or there was nothing to forget
 }
 
 // newFrontier returns the frontier of a member that knows of nobody.

@@ -33,7 +33,18 @@ const (
 // observed returns up to when what is stable may be forgotten: what somebody lacks who
 // has a place and does not count is kept if it is little, as long as it is there or was
 // a moment ago. So it gets all, in order, and no snapshot; and nobody waits for it.
-func (d *Delta) observed(limit clock.Time) clock.Time {
+func (d *Delta) observed(stable clock.Time) clock.Time {
+	limit := d.lackedByReaders(stable)
+	if base := d.frontier.base.Time; limit > base || stable <= base {
+		d.frontier.trimmedAt = d.now
+	} else if d.now-d.frontier.trimmedAt >= cmp.Or(d.cfg.EvictAfter, observedFor) {
+		return stable // who does not come on is not waited for
+	}
+	return limit
+}
+
+// lackedByReaders returns up to when those hold all.
+func (d *Delta) lackedByReaders(limit clock.Time) clock.Time {
 	if !d.cfg.Changes || d.roster.Observes() || d.own.held > min(d.cfg.MemoryBytesMax/observedShare, d.share()/2) {
 		return limit
 	}
