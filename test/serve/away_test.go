@@ -50,9 +50,7 @@ func TestADeadMemberIsLetGoByItself(t *testing.T) {
 	h.start(2)
 	h.until("it is back", func() bool { return h.ready(2) && h.settled(2) == h.settled(0) })
 	load.stop()
-	h.until("all has settled", func() bool {
-		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0)
-	})
+	h.until("all has settled", func() bool { return h.allSettled(0, 1, 2) })
 	_, log := h.get(0, "/v1/entries")
 	if _, other := h.get(1, "/v1/entries"); log != other {
 		t.Error("the members that stayed have different logs")
@@ -133,11 +131,11 @@ func TestARollingRestartWithoutFoldersLosesNothing(t *testing.T) {
 	}
 	load.stop()
 	h.until("all has settled", func() bool {
-		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0)
+		for i := range members {
+			h.gather(i, log)
+		}
+		return h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0) && h.hasAccepted(slices.Collect(maps.Values(log)))
 	})
-	for i := range members {
-		h.gather(i, log)
-	}
 	whole := slices.SortedFunc(maps.Values(log), func(x, y entry) int { return cmp.Compare(x.Position, y.Position) })
 	h.judge(t, whole)
 	t.Logf("%d entries were accepted; the longest of %d that were looked at took %v to settle", len(h.accepted), load.count, load.longest)

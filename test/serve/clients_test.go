@@ -170,18 +170,44 @@ func (h *house) settled(of int) (count int) {
 	return status.Settled
 }
 
+// allSettled reports whether members have settled as much as each other, and the first
+// of them all that was accepted. More may have settled than clients were told of, so
+// counts alone do not say that.
+func (h *house) allSettled(at ...int) bool {
+	first := h.settled(at[0])
+	for _, i := range at {
+		if h.settled(i) != first {
+			return false
+		}
+	}
+	return first > 0 && h.hasAccepted(h.logOf(at[0]))
+}
+
+// hasAccepted reports whether all that was accepted is among entries.
+func (h *house) hasAccepted(log []entry) bool {
+	there := map[string]bool{}
+	for i := range log {
+		there[log[i].Payload] = true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for payload := range h.accepted {
+		if !there[payload] {
+			return false
+		}
+	}
+	return true
+}
+
 // calm waits until all members give out the same log with all that was
 // accepted.
 func (h *house) calm(ctx context.Context) []entry {
-	h.mu.Lock()
-	accepted := len(h.accepted)
-	h.mu.Unlock()
 	for end := time.Now().Add(calmMax); time.Now().Before(end); pause(ctx, 50*time.Millisecond) {
 		first, equal := h.settled(0), true
 		for i := 1; i < members && equal; i++ {
 			equal = h.settled(i) == first
 		}
-		if first < accepted || !equal {
+		if first == 0 || !equal {
 			continue
 		}
 		_, log := h.get(0, "/v1/entries")
@@ -189,13 +215,13 @@ func (h *house) calm(ctx context.Context) []entry {
 			_, other := h.get(i, "/v1/entries")
 			equal = other == log
 		}
-		if equal {
-			return entriesOf(log)
+		if whole := entriesOf(log); equal && h.hasAccepted(whole) {
+			return whole
 		}
 	}
 	h.tellAll()
 	for i := range members {
-		h.t.Errorf("member %d has settled %d entries; %d were accepted", i, h.settled(i), accepted)
+		h.t.Errorf("member %d has settled %d entries; %d were accepted", i, h.settled(i), len(h.accepted))
 	}
 	h.t.Fatal("members do not come to the same log")
 	return nil

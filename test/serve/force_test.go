@@ -19,9 +19,7 @@ func TestOneOfThreeGoesOnByForce(t *testing.T) {
 	h, stop := written(t)
 	h.until("something has settled", func() bool { return h.settled(0) > 20 })
 	stop()
-	h.until("all has settled", func() bool {
-		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0)
-	})
+	h.until("all has settled", func() bool { return h.allSettled(0, 1, 2) })
 	before := h.settled(0)
 	if text, status := h.members(0, "evict", "c", "--force", "--lose-what-only-it-has"); status != 3 || !strings.Contains(text, "it goes without force") {
 		t.Errorf("exit status %d: %s", status, text)

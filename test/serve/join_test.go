@@ -91,9 +91,7 @@ func TestAClusterGrowsAndShrinks(t *testing.T) {
 	cancel()
 	clients.Wait()
 	stop()
-	h.until("all has settled at all", func() bool {
-		return h.settled(2) >= len(h.accepted) && h.settled(3) == h.settled(2) && h.settled(4) == h.settled(2)
-	})
+	h.until("all has settled at all", func() bool { return h.allSettled(2, 3, 4) })
 	log := h.logOf(2)
 	h.judge(t, log)
 	for i := 3; i < housed; i++ {
@@ -151,9 +149,7 @@ func TestAnObserverReadsAndNobodyWaitsForIt(t *testing.T) {
 	h.until("the observer is ready again", func() bool { return h.ready(3) && h.settled(3) > before+200 })
 	cancel()
 	clients.Wait()
-	h.until("all has settled at all", func() bool {
-		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(3) == h.settled(0)
-	})
+	h.until("all has settled at all", func() bool { return h.allSettled(0, 1, 3) })
 	log := h.logOf(0)
 	h.judge(t, log)
 	if mine := h.logOf(3); len(mine) == 0 || !slices.Equal(mine, log[len(log)-len(mine):]) {

@@ -117,9 +117,7 @@ func TestWhoIsCutOffIsEvictedAndNoticesLater(t *testing.T) {
 	h.until("settling goes on", func() bool { return h.settled(0) > alone+20 })
 	stopWriting()
 	clients.Wait()
-	h.until("all has settled", func() bool {
-		return h.settled(0) >= len(h.accepted) && h.settled(0) == h.settled(1) && h.settled(0) == h.settled(2)
-	})
+	h.until("all has settled", func() bool { return h.allSettled(0, 1, 2) })
 	stop()
 	followers.Wait()
 	_, log := h.get(0, "/v1/entries")

@@ -96,7 +96,7 @@ func TestMembersThatLeaveLoseNothing(t *testing.T) {
 	if text, status := h.members(0, "leave", "a"); status != 3 || !strings.Contains(text, "the only member cannot go") {
 		t.Errorf("exit status %d: %s", status, text)
 	}
-	h.until("all has settled", func() bool { return h.settled(0) >= len(h.accepted) })
+	h.until("all has settled", func() bool { return h.allSettled(0) })
 	_, log := h.get(0, "/v1/entries")
 	h.judge(t, entriesOf(log))
 }
@@ -202,9 +202,7 @@ func (h *house) comeBack() {
 	for i := range members {
 		h.write(h.t.Context(), i, fmt.Sprint("after it came back, at ", i))
 	}
-	h.until("all has settled", func() bool {
-		return h.settled(0) >= len(h.accepted) && h.settled(0) == h.settled(1) && h.settled(0) == h.settled(2)
-	})
+	h.until("all has settled", func() bool { return h.allSettled(0, 1, 2) })
 	_, log := h.get(0, "/v1/entries")
 	h.judge(h.t, entriesOf(log))
 }

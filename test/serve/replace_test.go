@@ -49,9 +49,7 @@ func TestALostDiskIsReplaced(t *testing.T) {
 				}
 			}
 			stop()
-			h.until("all has settled everywhere", func() bool {
-				return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0)
-			})
+			h.until("all has settled everywhere", func() bool { return h.allSettled(0, 1, 2) })
 			_, log := h.get(0, "/v1/entries")
 			if _, other := h.get(1, "/v1/entries"); log != other {
 				t.Error("the members that stayed have different logs")
@@ -90,9 +88,7 @@ func (h *house) oldFolderTurnsUp(old string) {
 	last := h.position(1, "after the old one had turned up")
 	h.until("c goes on", func() bool { return h.ready(2) && h.settled(2) >= int(last) })
 	h.write(h.t.Context(), 2, "c goes on")
-	h.until("that has settled", func() bool {
-		return h.settled(0) >= len(h.accepted) && h.settled(1) == h.settled(0) && h.settled(2) == h.settled(0)
-	})
+	h.until("that has settled", func() bool { return h.allSettled(0, 1, 2) })
 	_, log := h.get(1, "/v1/entries")
 	h.judge(h.t, entriesOf(log))
 }
