@@ -89,6 +89,9 @@ func judgeAll(t *testing.T, c *chatterboxtest.Cluster, writers map[string]int) {
 // TestAnAbsentMemberCostsDiskAndNoMemory: the others write ten times what they
 // may have in memory each; it comes back and catches up.
 func TestAnAbsentMemberCostsDiskAndNoMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much is written, by few goroutines")
+	}
 	inCluster(t, 3, little, func(t *testing.T, c *chatterboxtest.Cluster) {
 		c.Agree()
 		c.Crash("c")
@@ -113,6 +116,9 @@ func TestAnAbsentMemberCostsDiskAndNoMemory(t *testing.T) {
 
 // TestABacklogOutlivesItsWriter: those who wrote it crash and come back meanwhile.
 func TestABacklogOutlivesItsWriter(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much is written, by few goroutines")
+	}
 	inCluster(t, 3, little, func(t *testing.T, c *chatterboxtest.Cluster) {
 		c.Agree()
 		c.Crash("c")
