@@ -208,6 +208,7 @@ type ordeal func(ctx context.Context, h *house, chance *rand.Rand) (deeds int)
 func (h *house) survive(what string, through ordeal) {
 	h.t.Helper()
 	h.startAll()
+	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) }) // the ordeal could end before they have met
 	ctx, stop := context.WithCancel(h.t.Context())
 	defer stop()
 	writing, stopWriting := context.WithCancel(ctx)
