@@ -57,10 +57,13 @@ func (d *Delta) onRow(from *link, r *protocol.Row, agreed bool) {
 }
 
 // noteView notes in which view a row was said, and reports whether its member was
-// wedged in the present one by then.
+// wedged in it by then, which counts in that view. Who has no view yet notes that too: it
+// passes the row on.
 func (d *Delta) noteView(target *row, r *protocol.Row) (wedged bool) {
-	target.view = max(target.view, r.View)
-	wedged = r.Wedged && r.View > 0 && r.View == d.frontier.mine.view
+	if r.View > target.view {
+		target.view, target.spoken = r.View, nil
+	}
+	wedged = r.Wedged && r.View > 0 && r.View == target.view && r.View >= d.frontier.mine.view
 	if wedged && target.spoken == nil {
 		target.wedge(r.Member)
 		d.frontier.setMeta(target)

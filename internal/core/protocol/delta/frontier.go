@@ -183,7 +183,7 @@ func (f *frontier) reopen(r *row, stream member.ID, start clock.Time) {
 func (f *frontier) begin(v *member.View) {
 	f.mine.view = v.Number
 	for _, r := range f.rows {
-		if r != nil {
+		if r != nil && r.view != v.Number {
 			r.spoken = nil
 		}
 	}
