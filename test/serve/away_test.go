@@ -27,8 +27,7 @@ func TestADeadMemberIsLetGoByItself(t *testing.T) {
 	for i := range members {
 		h.places[i].flags = []string{"--evict-after", evictAfter.String()}
 	}
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	load := h.load()
 	h.until("something has settled", func() bool { return h.settled(0) > 20 })
 	h.kill(2)
@@ -73,8 +72,7 @@ func TestARollingRestartLosesNothing(t *testing.T) {
 	for i := range members {
 		h.places[i].flags = []string{"--evict-after", "never"}
 	}
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	load := h.load()
 	restarts := members
 	if program.All() {
@@ -82,20 +80,7 @@ func TestARollingRestartLosesNothing(t *testing.T) {
 	}
 	for n := range restarts {
 		i := n % members
-		a, b := (i+1)%members, (i+2)%members
-		h.goesOn("before one is stopped", a, b)
-		began := time.Now()
-		h.stop(i)
-		stopped := time.Now()
-		h.goesOn("while one is stopped", a, b)
-		went := time.Now()
-		if !h.ready(a) || !h.ready(b) {
-			t.Errorf("while member %d is stopped as planned the others are not ready", i)
-		}
-		h.start(i)
-		h.until("it is back", func() bool { return h.ready(i) && h.settled(i) >= h.settled(a) })
-		t.Logf("member %d stopped within %v, %d more entries of each of the others settled within %v, and it was back %v after its start",
-			i, stopped.Sub(began), goneOn, went.Sub(stopped), time.Since(went))
+		h.roll(i, func() bool { return h.ready(i) })
 	}
 	load.stop()
 	h.judge(t, h.calm(t.Context()))
@@ -111,23 +96,12 @@ func TestARollingRestartWithoutFoldersLosesNothing(t *testing.T) {
 	for i := range members {
 		h.places[i].flags = []string{"--evict-after", "10m"} // nobody is evicted, and who comes has its place by itself
 	}
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	load, log := h.load(), map[uint64]entry{}
 	for n := range members * rounds {
 		i := n % members
-		a, b := (i+1)%members, (i+2)%members
-		h.goesOn("before one is stopped", a, b)
-		began := time.Now()
-		h.stop(i)
-		stopped := time.Now()
-		h.goesOn("while one is stopped", a, b)
-		went := time.Now()
-		h.start(i)
-		h.until("it is back", func() bool { return h.isMember(i) && h.settled(i) >= h.settled(a) })
-		t.Logf("member %d stopped within %v, %d more entries of each of the others settled within %v, and its new life was a member %v after its start",
-			i, stopped.Sub(began), goneOn, went.Sub(stopped), time.Since(went))
-		h.gather(a, log)
+		h.roll(i, func() bool { return h.isMember(i) })
+		h.gather((i+1)%members, log)
 	}
 	load.stop()
 	h.until("all has settled", func() bool {
@@ -139,6 +113,26 @@ func TestARollingRestartWithoutFoldersLosesNothing(t *testing.T) {
 	whole := slices.SortedFunc(maps.Values(log), func(x, y entry) int { return cmp.Compare(x.Position, y.Position) })
 	h.judge(t, whole)
 	t.Logf("%d entries were accepted; the longest of %d that were looked at took %v to settle", len(h.accepted), load.count, load.longest)
+}
+
+// roll stops a member in good order, and starts it again once the others have settled
+// more without it.
+func (h *house) roll(i int, back func() bool) {
+	h.t.Helper()
+	a, b := (i+1)%members, (i+2)%members
+	h.goesOn("before one is stopped", a, b)
+	began := time.Now()
+	h.stop(i)
+	stopped := time.Now()
+	h.goesOn("while one is stopped", a, b)
+	went := time.Now()
+	if !h.ready(a) || !h.ready(b) {
+		h.t.Errorf("while member %d is stopped as planned the others are not ready", i)
+	}
+	h.start(i)
+	h.until("it is back", func() bool { return back() && h.settled(i) >= h.settled(a) })
+	h.t.Logf("member %d stopped within %v, %d more entries of each of the others settled within %v, and it was back %v after its start",
+		i, stopped.Sub(began), goneOn, went.Sub(stopped), time.Since(went))
 }
 
 // isMember reports whether a member belongs to the view that it goes by, and is ready.

@@ -33,8 +33,7 @@ func TestAnAbsentMemberCostsDiskOnly(t *testing.T) {
 			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20), "--evict-after", "never"}
 		}
 	})
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	h.kill(2)
 	for part := range 2 {
 		h.writeMuch(part, backlogTotal/2)
@@ -73,8 +72,7 @@ func TestDamageOfWhatIsParkedIsMended(t *testing.T) {
 			places[i].flags = []string{"--memory-max", fmt.Sprint(backlogMemory >> 20), "--evict-after", "never"}
 		}
 	})
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	h.kill(2)
 	h.writeMuch(0, 2*backlogMemory)
 	for n := range 8 { // two of each writer's at each of the two

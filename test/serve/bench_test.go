@@ -36,10 +36,7 @@ func readyHouse(b *testing.B, volatile bool) *house {
 	b.Helper()
 	h := newHouse(b)
 	h.volatile = volatile
-	h.startAll()
-	for i := range members {
-		h.until("members are ready", func() bool { return h.ready(i) })
-	}
+	h.meet()
 	return h
 }
 

@@ -95,7 +95,6 @@ func TestAcceptedEntriesSurviveFullDisks(t *testing.T) {
 		}
 	})
 	h.survive("full disks", func(ctx context.Context, h *house, chance *rand.Rand) (times int) {
-		h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
 		processes := h.running
 		for end := time.Now().Add(*ordealFor); time.Now().Before(end); times++ {
 			victims := chance.Perm(members)[:1+chance.IntN(2)]
@@ -113,7 +112,7 @@ func TestAcceptedEntriesSurviveFullDisks(t *testing.T) {
 			for _, v := range victims {
 				disks[v].free()
 			}
-			h.until("members are ready again", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+			h.until("members are ready again", h.allReady)
 			pause(ctx, time.Duration(chance.IntN(500))*time.Millisecond)
 		}
 		if h.running != processes {
@@ -161,7 +160,7 @@ func TestAcceptedEntriesSurviveDisksThatFail(t *testing.T) {
 	})
 	h.survive("failed disks", func(ctx context.Context, h *house, chance *rand.Rand) (times int) {
 		for end := time.Now().Add(*ordealFor); time.Now().Before(end); times++ {
-			h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+			h.until("members are ready", h.allReady)
 			pause(ctx, time.Duration(chance.IntN(500))*time.Millisecond)
 			v := chance.IntN(members)
 			below[v].fill()

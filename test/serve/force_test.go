@@ -75,8 +75,7 @@ func TestWhoShowedMoreStaysApart(t *testing.T) {
 	for i := range members {
 		h.places[i].flags = []string{"--evict-after", "never"}
 	}
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	if !h.settle(t.Context(), 0, "all have this") {
 		t.Fatal("nothing settles")
 	}

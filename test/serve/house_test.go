@@ -145,6 +145,16 @@ func (h *house) startAll() {
 	}
 }
 
+// meet starts all members, and waits until they have met.
+func (h *house) meet() {
+	h.t.Helper()
+	h.startAll()
+	h.until("members are ready", h.allReady)
+}
+
+// allReady reports whether all members serve.
+func (h *house) allReady() bool { return h.ready(0) && h.ready(1) && h.ready(2) }
+
 // talk is the file of what a member says.
 func (h *house) talk(i int) string { return filepath.Join(h.folder, fmt.Sprintf("talk-%d", i)) }
 
@@ -207,8 +217,7 @@ type ordeal func(ctx context.Context, h *house, chance *rand.Rand) (deeds int)
 // survive runs a cluster through an ordeal, and judges what is left.
 func (h *house) survive(what string, through ordeal) {
 	h.t.Helper()
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) }) // the ordeal could end before they have met
+	h.meet() // the ordeal could end before they have met
 	ctx, stop := context.WithCancel(h.t.Context())
 	defer stop()
 	writing, stopWriting := context.WithCancel(ctx)

@@ -35,8 +35,7 @@ func TestKeysAreExchangedWhileMembersRun(t *testing.T) {
 	for i := range members {
 		h.places[i].flags = []string{"--keys", "keys"}
 	}
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	h.settlesWith("the first keys")
 	h.isLetIn("keys")
 	h.isRefused("other", "unknown ca")
@@ -192,8 +191,7 @@ func (h *house) settlesWith(what string) {
 // member that was stopped, or killed, and started again meanwhile.
 func TestARetryAfterARestartGivesTheSameEntry(t *testing.T) {
 	h := newHouse(t)
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	ends := map[string]func(){
 		"killed": func() { h.kill(0) },
 		"stopped": func() {

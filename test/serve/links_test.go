@@ -77,8 +77,7 @@ func newHouseApart(t *testing.T) (*house, *netns.Net) {
 func TestWhoIsCutOffIsEvictedAndNoticesLater(t *testing.T) {
 	program.OnlyAmongAll(t)
 	h, net := newHouseApart(t)
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	ctx, stop := context.WithCancel(t.Context())
 	var clients, followers sync.WaitGroup
 	defer followers.Wait()

@@ -20,8 +20,7 @@ import (
 func written(t *testing.T) (h *house, stop func()) {
 	t.Helper()
 	h = newHouse(t)
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	ctx, cancel := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	for w := range writers {
@@ -105,8 +104,7 @@ func TestMembersThatLeaveLoseNothing(t *testing.T) {
 // run, and then restarts one of them, which finds c there as well.
 func TestAMovedMemberIsDialedWhereItIs(t *testing.T) {
 	h := newHouse(t)
-	h.startAll()
-	h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+	h.meet()
 	h.write(t.Context(), 2, "before")
 	h.kill(2)
 	moved := freeAddress(t)
@@ -190,7 +188,7 @@ func (h *house) comeBack() {
 	h.t.Helper()
 	began := time.Now()
 	h.start(2)
-	h.until("c is a member again", func() bool { return h.goesBy(2, 3) && h.ready(0) && h.ready(1) && h.ready(2) })
+	h.until("c is a member again", func() bool { return h.goesBy(2, 3) && h.allReady() })
 	h.t.Logf("c is back after %v", time.Since(began))
 	text, status := h.members(2)
 	if status != 0 || !strings.Contains(text, "view 3: 3 members") {

@@ -25,8 +25,7 @@ func TestALostDiskIsReplaced(t *testing.T) {
 			for i := range members {
 				h.places[i].flags = flags
 			}
-			h.startAll()
-			h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+			h.meet()
 			const before = "c wrote this before"
 			if !h.settle(t.Context(), 2, before) {
 				t.Fatal("nothing settles")

@@ -97,7 +97,7 @@ func membersAreExchanged(t *testing.T, old release) {
 	h.places[0].binary = old.binary
 	h.survive("exchanges", func(ctx context.Context, h *house, chance *rand.Rand) (exchanges int) {
 		for end := time.Now().Add(*ordealFor); time.Now().Before(end) || exchanges < 2*members; exchanges++ {
-			h.until("members are ready", func() bool { return h.ready(0) && h.ready(1) && h.ready(2) })
+			h.until("members are ready", h.allReady)
 			i := exchanges % members
 			h.stop(i)
 			if h.places[i].binary == "" {

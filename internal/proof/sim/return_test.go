@@ -44,14 +44,7 @@ func holds(t *testing.T, name, text string, sink trace.Sink) sim.Result {
 		t.Fatal(err)
 	}
 	config.Sink = sink
-	result, err := sim.Run(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range result.Violations {
-		t.Error(v)
-	}
-	return result
+	return mustHold(t, sim.NewRunner(), config)
 }
 
 func TestWhoWasEvictedComesBack(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"chatterbox/internal/proof/sim"
 	"chatterbox/internal/proof/trace"
 )
 
@@ -39,13 +38,8 @@ func (p *pace) Tell(e *trace.Event) {
 // stops plays a case and returns how long entries took to settle.
 func stops(t *testing.T, text string) *pace {
 	t.Helper()
-	c, err := sim.ParseCase([]byte(text), t.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := &pace{written: map[[2]uint64]time.Duration{}}
-	c.Sink = seen
-	mustHold(t, sim.NewRunner(), c)
+	holds(t, t.Name(), text, seen)
 	t.Logf("of %d entries at members the slowest took %v to settle", seen.settled, seen.longest)
 	return seen
 }
