@@ -57,6 +57,9 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 			d.release(b)
 		}
 		return kept || known
+	case b.Seq == have+1 && d.readsTooMuch(b):
+		d.release(b)
+		return false
 	case b.Last() > have && b.Seq == have+1 && d.follows(b):
 		d.take(b, from)
 		d.goOn(b.Origin, from)
@@ -68,6 +71,12 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 	}
 	d.release(b)
 	return true
+}
+
+// readsTooMuch reports whether a batch has no room at a member that only reads, for whom
+// nobody waits: what it cannot deliver as fast as that it gets as a state later.
+func (d *Delta) readsTooMuch(b *protocol.Batch) bool {
+	return d.roster.Observes() && !d.parks() && d.own.held > 0 && d.own.held+b.Size() > d.cfg.MemoryBytesMax
 }
 
 // release gives the memory of a batch back.

@@ -25,6 +25,7 @@ type comeback struct {
 	wanted  bool             // it asks to be a member again
 	orphans []protocol.Batch // own batches beyond what the stream has, by number, without gaps
 	closing bool             // the own stream is to end behind them
+	whole   uint64           // own entry with which all of them are written again; its folder keeps them until that is forgotten
 }
 
 // askBack has this member ask the others to take it back, or first to seat it if it
@@ -138,6 +139,7 @@ func (d *Delta) takePlace(observed bool) {
 	case observed && !observes:
 		s := &d.streams[d.cfg.Self]
 		d.own.back.wanted = false
+		d.frontier.trimmed = max(d.frontier.trimmed, d.cfg.TrimNoticeBytes) // its folder forgot nothing, and may be full
 		d.frontier.rows[d.cfg.Self] = d.frontier.mine
 		d.own.appended = d.own.trimmed
 		for number := s.log.first; number < s.log.end; number++ {
@@ -218,6 +220,7 @@ func (d *Delta) forgetOrphans() {
 }
 
 func (d *Delta) popOrphan() {
+	d.own.back.whole = d.own.back.orphans[0].Last()
 	d.giveBack(&d.own.back.orphans[0])
 	d.own.back.orphans = d.own.back.orphans[1:]
 }

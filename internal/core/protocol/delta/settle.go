@@ -106,6 +106,9 @@ func (d *Delta) drop(stream member.ID) {
 	d.frontier.trimmed += b.Size()
 	if d.roster.Writes(stream) {
 		d.own.trimmed += b.Size()
+		if s.base == d.own.back.whole {
+			d.frontier.trimmed = max(d.frontier.trimmed, d.cfg.TrimNoticeBytes)
+		}
 	}
 	d.fx.Trim = append(d.fx.Trim, b)
 }
