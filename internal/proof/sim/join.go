@@ -61,7 +61,7 @@ func (w *world) happensOutside(e *failure.MemberEvent) bool {
 		return true
 	case failure.Restart, failure.Start, failure.Resume:
 		w.ask(c)
-	case failure.Crash, failure.Kill, failure.CrashLosingData, failure.CrashRestoring, failure.Pause:
+	case failure.Crash, failure.Kill, failure.CrashLosingData, failure.CrashRestoring, failure.Pause, failure.Stop, failure.Leave:
 		c.asks = false
 	}
 	return !w.nodes[e.Member].started

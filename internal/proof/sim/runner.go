@@ -200,9 +200,12 @@ func (w *world) drawMap() failure.Map {
 	if w.config.Changes {
 		rng, n := stream(w.config.Seed, drawChanges), len(w.names)
 		m = failure.RandomChanges(rng, n, w.config.SendFor, w.shape.Journal, m)
+		if leaves := stream(w.config.Seed, drawLeaves); leaves.IntN(leavesIn) == 0 {
+			m = failure.RandomLeaves(leaves, n, w.config.SendFor, w.shape.Journal, m)
+		}
 		if n > w.config.Members { // founders who all forget begin another cluster, whoever has joined theirs
 			m = slices.DeleteFunc(m, func(e failure.Event) bool {
-				return e.Action == failure.CrashLosingData && slices.Equal(e.From.Names, []string{w.list[0].Name})
+				return w.forgets(e.Action) && slices.Equal(e.From.Names, []string{w.list[0].Name})
 			})
 		}
 		m = failure.RandomJoins(rng, w.config.Members, n, w.config.SendFor, w.shape.Journal, m)
@@ -213,6 +216,14 @@ func (w *world) drawMap() failure.Map {
 	}
 	return m
 }
+
+// forgets reports whether a member to which something happens has lost its data then.
+func (w *world) forgets(a failure.Action) bool {
+	return a == failure.CrashLosingData || !w.shape.Journal && (a == failure.Stop || a == failure.Leave)
+}
+
+// leavesIn: in one of so many runs with changes members leave as planned.
+const leavesIn = 3
 
 // forcesIn: in one of so many runs of two members with changes, one goes on by force. Of
 // more, histories may part, which no check of a run allows for.

@@ -76,6 +76,7 @@ const (
 	drawJoins
 	drawObservers
 	drawForces
+	drawLeaves
 )
 
 func stream(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }
