@@ -70,8 +70,13 @@ type MemberStatus struct {
 	// Heard is when this member was last heard directly, by a clock here. Zero:
 	// never since the start.
 	Heard time.Time
+	// Stopped reports whether it is not heard because it was stopped as planned, with its
+	// folder: what the others write settles without it, as long as enough of them are
+	// there to hold it. Who was stopped as planned itself meanwhile does not know.
+	Stopped bool
 	// HoldsUpSince is since when settling has waited for this member: it could
-	// still have an entry that comes earlier than one that is held here. Zero:
+	// still have an entry that comes earlier than one that is held here, or it is not
+	// heard, and those that are heard are too few to hold what settles. Zero:
 	// settling does not wait for it, or for less than 375 ms.
 	HoldsUpSince time.Time
 	// Settled is the last position that has settled there, as far as is known
@@ -132,7 +137,7 @@ func (w *watch) sample(status *protocol.Status) {
 			w.heard[i] = now
 		}
 	}
-	if status.Settled > w.last.Settled {
+	if status.Settled > max(w.last.Settled, status.Assured) {
 		w.settled = now
 	}
 	w.level.sample(status, now)
@@ -188,7 +193,8 @@ func (n *Node) Status() Status {
 		s.Members[i].Joining = isJoining(view, member.ID(i))
 		s.Members[i].Observing = isObserving(view, member.ID(i))
 		s.Members[i].Evicted = isGone(view, member.ID(i)) && !s.Members[i].Joining && !s.Members[i].Observing
-		if id := member.ID(i); waits >= holdUpMin && i < len(status.Held) && status.Held[id].Promise < first {
+		s.Members[i].Stopped = i < len(status.Away) && status.Away[i]
+		if waits >= holdUpMin && waitsFor(&status, view, member.ID(i), first) {
 			s.Members[i].HoldsUpSince = time.Now().Add(-waits)
 			if s.Ready == nil {
 				s.Ready = errors.New("chatterbox: settling waits for " + m.Name)
@@ -200,6 +206,7 @@ func (n *Node) Status() Status {
 			s.Members[peer.Peer].Trouble = peer.Trouble
 		}
 	}
+	n.tellStopped(&s)
 	for _, found := range status.Findings {
 		apart := found.Kind == protocol.Forked || found.Kind == protocol.OtherHistory // it may be heard all the same
 		if m := &s.Members[found.Member]; m.Trouble == "" && (apart || !status.Heard[found.Member]) {
@@ -268,25 +275,19 @@ func (n *Node) ready(status *protocol.Status) error {
 	if isJoining(view, n.self) || n.observes(view) && !n.watch.isLevel() {
 		return fmt.Errorf("%w: %s", ErrBehind, n.howFar(status))
 	}
-	away := awayIn(status, view)
-	silent := func(id int) bool { return !isGone(view, member.ID(id)) && !away(id) && n.watch.silent(id) }
-	if text := n.unheard(silent); text != everybodyHeard {
+	few := tooFew(status, view)
+	silent := func(id int) bool {
+		away := !few && id < len(status.Away) && status.Away[id]
+		return !isGone(view, member.ID(id)) && !away && n.watch.silent(id)
+	}
+	switch text := n.unheard(silent); {
+	case text == everybodyHeard:
+		return nil
+	case few:
+		return fmt.Errorf("chatterbox: %s, and %d members must hold an entry before it settles", text, view.Holders())
+	default:
 		return errors.New("chatterbox: " + text)
 	}
-	return nil
-}
-
-// awayIn returns which members are away as planned without anything waiting for them:
-// nobody is if those that are heard are too few to hold what settles.
-func awayIn(status *protocol.Status, view *member.View) func(id int) bool {
-	heard := 0
-	for id := range status.Heard {
-		if status.Heard[id] && !isGone(view, member.ID(id)) {
-			heard++
-		}
-	}
-	enough := view != nil && heard >= view.Holders()
-	return func(id int) bool { return enough && id < len(status.Away) && status.Away[id] }
 }
 
 // observes reports whether this member only reads, as it was started to.

@@ -74,6 +74,50 @@ func TestAllThatWereStoppedGoOn(t *testing.T) {
 	})
 }
 
+// TestWhoIsStoppedLastAndStartedFirst can be read as far as anything had settled, takes
+// entries, and names whom it waits for; once all are started again what it took settles,
+// and nobody was let go.
+func TestWhoIsStoppedLastAndStartedFirst(t *testing.T) {
+	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+		settlesAt(t, c, "a", "before", "a", "b", "c")
+		c.Stop("a")
+		settlesAt(t, c, "b", "without a", "b", "c")
+		<-time.After(2 * time.Second)
+		s := c.Node("c").Status()
+		if a := s.Members[0]; !a.Stopped || !strings.Contains(a.Trouble, "stopped as planned, not heard since ") || s.Ready != nil {
+			t.Errorf("c is %v, and says of a: %+v", s.Ready, a)
+		}
+		c.Stop("b")
+		c.Stop("c")
+		c.Restart("c")
+		<-time.After(2 * time.Second)
+		why := "a, b not heard, and 2 members must hold an entry before it settles"
+		if s = c.Node("c").Status(); s.Settled != 2 || s.Ready == nil || !strings.Contains(s.Ready.Error(), why) {
+			t.Errorf("c has %d settled, and is %v", s.Settled, s.Ready)
+		}
+		id := broadcast(t, c.Node("c"), "alone")
+		for waits, names := range [][]string{{"a", "b"}, {"a"}} {
+			<-time.After(2 * time.Second)
+			s = c.Node("c").Status()
+			for _, m := range s.Members {
+				if is, should := !m.HoldsUpSince.IsZero(), slices.Contains(names, m.Name); is != should {
+					t.Errorf("%d: settling waits for %s: %v", waits, m.Name, is)
+				}
+			}
+			c.Restart([]string{"b", "a"}[waits])
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			if _, err := c.Node(name).Position(t.Context(), id); err != nil {
+				t.Error(err)
+			}
+			if s = c.Node(name).Status(); s.View.Number != 1 {
+				t.Errorf("%s goes by view %d", name, s.View.Number)
+			}
+		}
+		c.Agree()
+	})
+}
+
 // TestOfTwoTheOtherOneWaits for who is stopped, and says so: both must hold an entry.
 func TestOfTwoTheOtherOneWaits(t *testing.T) {
 	inCluster(t, 2, nil, func(t *testing.T, c *chatterboxtest.Cluster) {

@@ -31,6 +31,8 @@ type Event struct {
 	Member string `json:"member,omitempty"`
 	// Seconds is how long nothing was heard of it; missing if nothing ever was.
 	Seconds *float64 `json:"heard_s,omitempty"`
+	// Stopped reports whether who is not heard was stopped as planned.
+	Stopped bool `json:"stopped,omitempty"`
 	// Reason says why.
 	Reason string `json:"reason,omitempty"`
 	// HeldUpBy is who settling waits for, since when, and what ends it; of
@@ -98,7 +100,7 @@ func changes(before, now *look) (events []Event) {
 		case is && !was:
 			events = append(events, Event{Type: "heard", Member: m.Name, Seconds: before.status.Members[i].Heard})
 		case was && !is && m.Counts():
-			events = append(events, Event{Type: "silent", Member: m.Name, Seconds: m.Heard, Reason: m.Trouble})
+			events = append(events, Event{Type: "silent", Member: m.Name, Seconds: m.Heard, Stopped: m.Stopped, Reason: m.Trouble})
 		}
 	}
 	if is, was := now.status.View, before.status.View; is != was && is > 0 {
@@ -185,7 +187,7 @@ func Logged(log *slog.Logger) func(*Event) bool {
 		case "heard":
 			log.Info("a member is heard again", "member", e.Member)
 		case "silent":
-			log.Warn("a member is not heard", "member", e.Member, "trouble", e.Reason)
+			logSilent(log, e)
 		case "settling":
 			logSettling(log, *e.HeldUpBy)
 		case "ready":
@@ -199,6 +201,14 @@ func Logged(log *slog.Logger) func(*Event) bool {
 		}
 		return true
 	}
+}
+
+func logSilent(log *slog.Logger, e *Event) {
+	if e.Stopped {
+		log.Info("a member was stopped as planned", "member", e.Member)
+		return
+	}
+	log.Warn("a member is not heard", "member", e.Member, "trouble", e.Reason)
 }
 
 func logSettling(log *slog.Logger, by []Culprit) {

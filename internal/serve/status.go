@@ -46,8 +46,9 @@ type Member struct {
 	Role    string              `json:"role"`
 	Heard   *float64            `json:"heard_s"` // ago; null: never
 	Settled chatterbox.Position `json:"settled"`
-	Lag     uint64              `json:"lag"`     // entries that are settled here and not there
-	Entries uint64              `json:"entries"` // of its own, among those that have settled here
+	Lag     uint64              `json:"lag"`               // entries that are settled here and not there
+	Entries uint64              `json:"entries"`           // of its own, among those that have settled here
+	Stopped bool                `json:"stopped,omitempty"` // as planned, with its folder
 	Trouble string              `json:"trouble,omitempty"`
 }
 
@@ -96,7 +97,11 @@ func StatusOf(status *chatterbox.Status, now time.Time) Status {
 
 // whatEnds returns what ends that settling waits for a member.
 func whatEnds(status *chatterbox.Status, m *chatterbox.MemberStatus, now time.Time) string {
-	text := fmt.Sprintf("start %s again with its own folder, or mend its network: chatterbox serve, at %s", m.Name, m.Address)
+	why := ", or mend its network"
+	if m.Stopped {
+		why = ", it was stopped as planned"
+	}
+	text := fmt.Sprintf("start %s again with its own folder%s: chatterbox serve, at %s", m.Name, why, m.Address)
 	there := 0
 	for i := range status.Members {
 		other := &status.Members[i]
@@ -115,7 +120,7 @@ func whatEnds(status *chatterbox.Status, m *chatterbox.MemberStatus, now time.Ti
 }
 
 func memberOf(m *chatterbox.MemberStatus, place int, settled chatterbox.Position, now time.Time) Member {
-	out := Member{Name: m.Name, Address: m.Address, Place: place, Role: "member", Settled: m.Settled, Entries: m.Entries, Trouble: m.Trouble}
+	out := Member{Name: m.Name, Address: m.Address, Place: place, Role: "member", Settled: m.Settled, Entries: m.Entries, Stopped: m.Stopped, Trouble: m.Trouble}
 	switch {
 	case m.Evicted:
 		out.Role = evicted

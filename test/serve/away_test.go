@@ -115,6 +115,53 @@ func TestARollingRestartWithoutFoldersLosesNothing(t *testing.T) {
 	t.Logf("%d entries were accepted; the longest of %d that were looked at took %v to settle", len(h.accepted), load.count, load.longest)
 }
 
+// TestAllAreStoppedOneAfterTheOther and started again, the last one first. Alone it can
+// be read as far as anything had settled, takes entries, and names whom it waits for; and
+// what is stopped as planned says so.
+func TestAllAreStoppedOneAfterTheOther(t *testing.T) {
+	program.OnlyAmongAll(t)
+	h := newHouse(t)
+	for i := range members {
+		h.places[i].flags = []string{"--evict-after", "never"}
+	}
+	h.meet()
+	for n := range 4 * members {
+		h.write(t.Context(), n%members, fmt.Sprint("entry ", n))
+	}
+	last := len(h.calm(t.Context()))
+	h.stop(0)
+	h.until("a is said to be stopped", func() bool {
+		return h.says(1, "/v1/status", `"stopped":true,"trouble":"stopped as planned, not heard since `)
+	})
+	if !h.ready(1) || !h.ready(2) {
+		t.Error("the others are not ready")
+	}
+	h.stop(1)
+	h.stop(2)
+	h.start(2)
+	h.until("c has what had settled", func() bool { return h.settled(2) == last })
+	h.write(t.Context(), 2, "alone")
+	for waits, names := range []string{"ab", "a"} {
+		h.until("c waits for "+names, func() bool {
+			for _, name := range "ab" {
+				if h.says(2, "/readyz", fmt.Sprintf("settling waits for %c since ", name)) != strings.ContainsRune(names, name) {
+					return false
+				}
+			}
+			return true
+		})
+		h.start(1 - waits)
+	}
+	h.until("all is settled", func() bool { return h.allSettled(0, 1, 2) })
+	h.judge(t, h.calm(t.Context()))
+}
+
+// says reports whether a member's answer has a text.
+func (h *house) says(of int, path, text string) bool {
+	_, body := h.get(of, path)
+	return strings.Contains(body, text)
+}
+
 // roll stops a member in good order, and starts it again once the others have settled
 // more without it.
 func (h *house) roll(i int, back func() bool) {

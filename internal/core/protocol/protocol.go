@@ -139,6 +139,7 @@ type Status struct {
 	Self     member.ID
 	Horizon  clock.Time     // everything up to it is held
 	Settled  clock.Time     // everything up to it is settled
+	Assured  clock.Time     // everything up to it had settled before this start
 	Stable   clock.Time     // everything up to it is held by all
 	Agreed   bool           // all members showed the same binding
 	Reader   bool           // came back without its data: writes nothing

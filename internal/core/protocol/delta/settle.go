@@ -24,7 +24,7 @@ func (d *Delta) settle() {
 		return
 	}
 	if d.cfg.Changes {
-		horizon = min(horizon, d.frontier.passed(d.holders()))
+		horizon = min(horizon, max(d.frontier.passed(d.holders()), d.frontier.assured))
 	}
 	d.frontier.settled = max(d.frontier.settled, d.deliver(horizon))
 	if d.cfg.Durable {
