@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/world/journal"
@@ -20,9 +19,6 @@ import (
 // foundersFile is where the folder of a member that has joined keeps the list with
 // which the cluster began.
 const foundersFile = "founders.json"
-
-// joinEvery is how often a member is asked to take one in, while that may still come.
-const joinEvery = time.Second
 
 // seat returns the place of a member that has joined, as its folder knows it, or as
 // the cluster gives it one now; nil for one of the list.
@@ -94,23 +90,17 @@ func (c *Config) join(ctx context.Context) (*node.Seat, error) {
 	cfg := node.Config{Cluster: c.Cluster, TLS: c.TLS, Insecure: c.Insecure, Changes: true, Observe: c.Observe, Log: c.Log}
 	node.Alteration(ctx)(&cfg)
 	contact, own := member.Member{Name: c.Join, Host: host, Port: port}, member.Member{Name: c.Name, Host: ownHost, Port: ownPort}
-	for last := ""; ; {
-		seat, err := node.Join(ctx, cfg, contact, own)
-		if err == nil || ctx.Err() != nil || errors.Is(err, transport.ErrJoin) {
-			return seat, err
-		}
-		if err.Error() != last { // one line for each reason
-			last = err.Error()
-			c.Log.Warn("waits to be taken in", "by", c.Join, "reason", last)
-		}
-		timer := time.NewTimer(joinEvery)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, fmt.Errorf("%w; at last: %w", context.Cause(ctx), err)
-		}
+	var seat *node.Seat
+	in := asking{log: c.Log.With("by", c.Join), ask: func(ctx context.Context) (err error) {
+		seat, err = node.Join(ctx, cfg, contact, own)
+		return err
+	}, final: func(err error) bool { return errors.Is(err, transport.ErrJoin) }}
+	if err := in.untilGranted(ctx); err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("%w; at last: %w", context.Cause(ctx), err)
+	} else if err != nil {
+		return nil, err
 	}
+	return seat, nil
 }
 
 // keepFounders keeps the list with which the cluster began, before anything else is in
