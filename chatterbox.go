@@ -94,8 +94,10 @@ var ErrRefused = errors.New("chatterbox: change refused")
 
 // Errors of reading.
 var (
-	// ErrCompacted means that the position lies below what is retained;
-	// Status.Oldest is the first one that can be read.
+	// ErrCompacted means that the position lies below what is retained, or settled
+	// while this member was away, evicted, or before it joined, and the others had
+	// forgotten it before they could tell it. Status.Oldest is the first one that can
+	// be read here; others may have more.
 	ErrCompacted = errors.New("chatterbox: compacted")
 	// ErrNoSnapshot means that neither this member nor any of its peers has a
 	// snapshot that this member's history continues.

@@ -89,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 			n.recallKeys(archive)
 		}
 	}
-	inner.Reset = func(s *protocol.Snapshot) { n.history.Begin(s.Have) }
+	inner.Reset = n.beginAnew
 	inner.Failed = func(err error) { n.history.Close(fmt.Errorf("%w: %w", ErrReadOnly, err)) }
 	inner.Installed = n.installed
 	inner.Sampled = n.watch.sample
@@ -134,6 +134,16 @@ func (n *Node) installed(v *member.View) {
 	n.meta.grow(len(list))
 	n.watch.grow(len(list))
 	n.members.Store(&list)
+}
+
+// beginAnew begins the log behind what the others had forgotten before this member had
+// it: it has no positions for that, and so none before it without a gap.
+func (n *Node) beginAnew(s *protocol.Snapshot) {
+	had := n.history.Extent().Settled
+	n.history.Begin(s.Have)
+	if first := n.history.Extent().Oldest; had > 0 {
+		n.log.Warn("the others had forgotten what settled while this member was away: its log begins anew, earlier positions are read at others, or in a backup", "had", had, "oldest", first)
+	}
 }
 
 // deliver takes what has settled.

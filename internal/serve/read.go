@@ -90,7 +90,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) {
 	status := s.node.Status()
 	if q.after+1 < status.Oldest {
 		answer(w, http.StatusGone, failure{
-			Error:  fmt.Sprintf("position %d is not retained any more", q.after+1),
+			Error:  fmt.Sprintf("position %d is not here, the first one is %d: what is before it is not retained any more, or settled while this member was away or before it came; others, or a backup, may have it", q.after+1, status.Oldest),
 			Oldest: uint64(status.Oldest),
 		})
 		return

@@ -308,7 +308,7 @@ func TestWhatIsNotRetainedIsGone(t *testing.T) {
 			s.contains(s.ask("POST", "/v1/entries?until=settled", "", fmt.Sprint(i)), 201, fmt.Sprintf(`"position":%d`, i+1))
 		}
 		n.Compact(2)
-		s.expect(s.ask("GET", "/v1/entries?from=2", "", ""), http.StatusGone, `{"error":"position 2 is not retained any more","oldest":3}`)
+		s.expect(s.ask("GET", "/v1/entries?from=2", "", ""), http.StatusGone, `{"error":"position 2 is not here, the first one is 3: what is before it is not retained any more, or settled while this member was away or before it came; others, or a backup, may have it","oldest":3}`)
 		s.contains(s.ask("GET", "/v1/entries?from=3", "", ""), 200, `{"position":3,`)
 	})
 }

@@ -315,7 +315,7 @@ func (l *Log) readArchive(archive Archive, after uint64, dst []Batch) (n int, er
 }
 
 func compacted(after, begin uint64) error {
-	return fmt.Errorf("%w: position %d, the first that is kept is %d", ErrCompacted, after+1, begin+1)
+	return fmt.Errorf("%w: position %d, the first that is kept here is %d: what is before it was let go, or settled while this member was away or before it came; others, or a backup, may have it", ErrCompacted, after+1, begin+1)
 }
 
 func (l *Log) read(after uint64, dst []Batch) (n int, more <-chan struct{}, err error) {

@@ -87,7 +87,7 @@ func TestNewestBytesAreKept(t *testing.T) {
 		s.settle(0, 1, 100)
 	}
 	s.expect(t, 2, "3-3 4-4 ")
-	s.expect(t, 1, "history: compacted: position 2, the first that is kept is 3")
+	s.expect(t, 1, "history: compacted: position 2, the first that is kept here is 3: what is before it was let go, or settled while this member was away or before it came; others, or a backup, may have it")
 	if e := s.Extent(); e.Oldest != 3 || e.Settled != 4 || e.Bytes != 200 || !slices.Equal(e.Have, []uint64{4, 0, 0}) {
 		t.Errorf("%+v", e)
 	}
