@@ -12,9 +12,10 @@ import (
 )
 
 // TestIDsOutliveRestartsAndViews asks for the same entries again and again: after c
-// was evicted, and after everybody was restarted twice.
+// was evicted, after everybody was restarted twice, and after c is back with what it
+// alone had.
 func TestIDsOutliveRestartsAndViews(t *testing.T) {
-	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+	inCluster(t, 3, byCommand, func(t *testing.T, c *chatterboxtest.Cluster) {
 		places := map[chatterbox.ID]chatterbox.Position{}
 		for i := range 12 {
 			places[broadcast(t, c.Node(c.Names()[i%3]), "x")] = 0
@@ -54,6 +55,12 @@ func TestIDsOutliveRestartsAndViews(t *testing.T) {
 			}
 			c.Agree()
 			ask("restarted", c.Names()...)
+		}
+		becomesMember(t, c.Node("c"), "c")
+		for _, name := range c.Names() {
+			if at, err := c.Node(name).Position(t.Context(), lost); at != 13 || err != nil {
+				t.Errorf("c is back, %s of %s: %d, %v; want 13", lost, name, at, err)
+			}
 		}
 	})
 }

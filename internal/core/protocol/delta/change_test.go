@@ -90,3 +90,35 @@ func TestViewsThatCannotBeTrueAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoLacksNothingTakesNoState: an evicted member is back with its folder, and a
+// state comes before the rows. If it lacks nothing of what that stands for, then it goes on with
+// what it has, which others could read of it.
+func TestWhoLacksNothingTakesNoState(t *testing.T) {
+	list, binding := member.Lettered(3), member.Binding{1, 2, 3}
+	v, err := member.Founding(list, binding).Successor(member.Change{Kind: member.Evict, Identity: 1}, member.Grounds{Base: []uint64{2, 0, 0}, Clock: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		state []uint64
+		taken bool
+	}{
+		"all is here": {[]uint64{2, 0, 0}, false},
+		"one lacks":   {[]uint64{2, 1, 0}, true},
+	} {
+		d := delta.New(delta.Config{
+			Self: 0, Members: 3, Identity: 1, Durable: true, Datagram: true, Changes: true,
+			Recovered: &protocol.Recovered{
+				Base: protocol.Snapshot{Have: make([]uint64, 3)}, Binding: binding, View: v, Agreed: true, Bound: 10,
+				Batches: []protocol.Batch{{Identity: 1, Seq: 1, Count: 2, Time: 6, Bytes: make([]byte, 64)}},
+			},
+		})
+		fx := d.Step(protocol.Event{Kind: protocol.Receive, Message: &protocol.Message{
+			From: 1, Identity: 2, Session: 1 << 32, View: protocol.TagOf(v), Snapshot: &protocol.Snapshot{Time: 9, Have: test.state},
+		}})
+		if taken := fx.Reset != nil; taken != test.taken {
+			t.Errorf("%s: takes the state: %t", name, taken)
+		}
+	}
+}

@@ -114,9 +114,9 @@ func (d *Delta) drop(stream member.ID) {
 }
 
 // onSnapshot makes up for batches that are not kept any more: only an observer
-// needs that.
+// needs that, and only if it lacks some.
 func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
-	if !d.roster.Observes() || !d.roster.Agreed() || snapshot.Time <= d.frontier.settled || len(snapshot.Have) != d.roster.Len() {
+	if !d.roster.Observes() || !d.roster.Agreed() || snapshot.Time <= d.frontier.settled || len(snapshot.Have) != d.roster.Len() || d.holdsAll(snapshot) {
 		return
 	}
 	for j := range d.streams {
@@ -140,6 +140,16 @@ func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
 		d.roster.KeepAgain() // the base must not outlive what it is about
 		d.keepBinding()
 	}
+}
+
+// holdsAll reports whether this member holds all that a snapshot stands for.
+func (d *Delta) holdsAll(snapshot *protocol.Snapshot) bool {
+	for j, have := range snapshot.Have {
+		if d.frontier.held(member.ID(j)) < have {
+			return false
+		}
+	}
+	return true
 }
 
 // Tentative returns what is held but not delivered yet, in order.
