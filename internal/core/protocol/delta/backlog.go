@@ -125,9 +125,9 @@ func (d *Delta) backlogMax(l *link, share int) int {
 	if d.cfg.DrainFor > 0 && c.rate > 0 {
 		most = min(most, max(backlogFloor, int(c.rate*d.cfg.DrainFor.Seconds())))
 	}
-	// Who was not measured yet may turn out to be slow.
-	unknown := l.presence.everHeard && c.rate == 0 || !l.presence.everHeard && d.now < d.cfg.FirstContactWait
-	unknown = unknown && (most < math.MaxInt || !l.presence.everHeard)
+	// Who was not measured yet may turn out to be slow, and so may who is heard by others only.
+	unknown := !l.presence.everHeard && d.now < d.cfg.FirstContactWait
+	unknown = unknown || most < math.MaxInt && c.rate == 0 && (l.presence.everHeard || d.isThere(l.peer))
 	if l.presence.up && (d.hears(l) || !d.cfg.Datagram) || unknown {
 		most = min(most, l.window.bytes+min(aheadOfSend, d.shareOfAll()))
 	}
