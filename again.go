@@ -19,12 +19,16 @@ const (
 	returnWithin = 30 * time.Second
 )
 
+// belongsNot is what the log is told of who asks to be one of the members.
+const belongsNot = "this member does not belong to the cluster yet, and asks again"
+
 // asking is what others are asked for again and again.
 type asking struct {
 	ask   func(context.Context) error
 	final func(error) bool // there is no use in asking again
 	over  <-chan struct{}  // closed when nobody waits for an answer any more; may be nil
 	log   *slog.Logger
+	waits string // what the log is told
 }
 
 // untilGranted asks until the answer is nil or final, or nobody waits for it, and
@@ -40,7 +44,7 @@ func (a *asking) untilGranted(ctx context.Context) error {
 			last = err.Error()
 		case last != told:
 			told = last
-			a.log.Warn("this member does not belong to the cluster yet, and asks again", "reason", last)
+			a.log.Warn(a.waits, "reason", last)
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -57,7 +61,7 @@ func (a *asking) untilGranted(ctx context.Context) error {
 // comeBack has this member, whenever it is evicted while it runs or was so before, ask
 // the others to take it back, until they have or ctx ends.
 func (n *Node) comeBack(ctx context.Context) {
-	back := asking{over: n.closed, log: n.log, ask: func(ctx context.Context) error {
+	back := asking{over: n.closed, log: n.log, waits: belongsNot, ask: func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, returnWithin)
 		defer cancel()
 		_, err := n.Change(ctx, Change{Return: n.name})

@@ -20,7 +20,7 @@ func TestAskingAgain(t *testing.T) {
 		var log bytes.Buffer
 		answers, began, times := []error(nil), time.Now(), []time.Duration(nil)
 		over := make(chan struct{})
-		a := asking{over: over, log: slog.New(slog.NewTextHandler(&log, nil)), ask: func(context.Context) error {
+		a := asking{over: over, waits: "waits", log: slog.New(slog.NewTextHandler(&log, nil)), ask: func(context.Context) error {
 			times = append(times, time.Since(began))
 			answer := answers[0]
 			answers = answers[1:]

@@ -28,6 +28,15 @@ func waitsFor(status *protocol.Status, view *member.View, id member.ID, first cl
 	return status.Held[id].Promise < first || !status.Heard[id] && !isGone(view, id) && tooFew(status, view)
 }
 
+// moved returns what to do if those that are known have left or moved while this member
+// was away, unless one of them is heard.
+func moved(status *protocol.Status) string {
+	if hearsAny(status) {
+		return ""
+	}
+	return ": start them; if they have left or moved, start this one with --join HOST:PORT besides, where members dial any that is there"
+}
+
 // tellStopped says of who was stopped as planned since when it is away.
 func (n *Node) tellStopped(s *Status) {
 	for i := range s.Members {

@@ -58,7 +58,9 @@ type Config struct {
 	// others hold, and once it has asked with [Change].Return, which is granted when
 	// it holds about as much as they do, it is a member and writes. Name and Address
 	// must be new. A folder knows its place: started with it again a member needs
-	// neither Join nor Members.
+	// neither Join nor Members. One that was away while all that it knew have left or
+	// moved, also a founder, with its Members, is told by Join who belongs by now, and
+	// goes on with what its folder has.
 	Join string
 	// Observe has a member that joins, or has joined, only read: it gets all that
 	// settles, in order and with its positions, counts nowhere, and nothing waits for it.
@@ -192,7 +194,7 @@ func (c *Config) validate() (member.List, member.ID, error) {
 // validateJoin checks what says who this is, besides the list.
 func (c *Config) validateJoin(check func(ok bool, format string, args ...any)) {
 	check(len(c.Members) > 0 || c.Join != "" || c.Dir != "", "Members are missing: name the founders, or a member to Join by")
-	check(len(c.Members) == 0 || c.Join == "", "Members and Join exclude each other: who joins is none of the founders")
+	check(len(c.Members) == 0 || c.Join == "" || c.Dir != "", "Members and Join exclude each other: who joins is none of the founders")
 	check(len(c.Members) > 0 || validName(c.Name), "Name is %q: a name has 1 to %d letters, digits, '.', '_' or '-'", c.Name, nameBytesMax)
 	check(len(c.Members) == 0 || !c.Observe, "Observe is for who joins: the founders are members")
 	if c.Join == "" {
@@ -202,7 +204,7 @@ func (c *Config) validateJoin(check func(ok bool, format string, args ...any)) {
 	_, _, err := splitAddress(c.Join)
 	check(err == nil, "Join: %v", err)
 	_, _, err = splitAddress(c.Address)
-	check(err == nil, "Address, where peers dial this member: %v", err)
+	check(err == nil || len(c.Members) > 0, "Address, where peers dial this member: %v", err)
 }
 
 func listOf(members []Member) (member.List, error) {

@@ -48,17 +48,18 @@ func (c *Config) seatOfFolder() (*node.Seat, error) {
 	if c.Dir == "" || c.Join == "" && len(c.Members) > 0 {
 		return nil, nil
 	}
+	founder := len(c.Members) > 0
 	files, err := journal.ReadOnly(c.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
+	var owner *journal.Owner
+	if err == nil {
+		owner, err = journal.OwnerOf(files)
 	}
-	owner, err := journal.OwnerOf(files)
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
-	case owner == nil:
+	case owner == nil && founder:
+		return nil, fmt.Errorf("the folder %s is empty: a founder has Join only to go on with its own folder", c.Dir)
+	case owner == nil, founder && int(owner.Self) < owner.Members:
 		return nil, nil
 	case int(owner.Self) < owner.Members:
 		return nil, fmt.Errorf("the folder %s is that of a member of the list, which has no need to join: give it the list of Members", c.Dir)
@@ -91,7 +92,7 @@ func (c *Config) join(ctx context.Context) (*node.Seat, error) {
 	node.Alteration(ctx)(&cfg)
 	contact, own := member.Member{Name: c.Join, Host: host, Port: port}, member.Member{Name: c.Name, Host: ownHost, Port: ownPort}
 	var seat *node.Seat
-	in := asking{log: c.Log.With("by", c.Join), ask: func(ctx context.Context) (err error) {
+	in := asking{log: c.Log.With("by", c.Join), waits: belongsNot, ask: func(ctx context.Context) (err error) {
 		seat, err = node.Join(ctx, cfg, contact, own)
 		return err
 	}, final: func(err error) bool { return errors.Is(err, transport.ErrJoin) }}
@@ -101,6 +102,22 @@ func (c *Config) join(ctx context.Context) (*node.Seat, error) {
 		return nil, err
 	}
 	return seat, nil
+}
+
+// findOthers asks a member who belongs to the cluster by now, for this one may know
+// nobody any more who is there; what it accepted meanwhile it has in its folder.
+func (n *Node) findOthers(ctx context.Context, by string) {
+	host, port, err := splitAddress(by)
+	if err != nil {
+		return // it was checked
+	}
+	contact := member.Member{Name: by, Host: host, Port: port}
+	who := asking{over: n.closed, log: n.log.With("by", by), waits: "nobody says who belongs to the cluster by now", ask: func(ctx context.Context) error {
+		return n.inner.LearnFrom(ctx, contact)
+	}, final: func(err error) bool { return errors.Is(err, transport.ErrJoin) }}
+	if err := who.untilGranted(ctx); errors.Is(err, transport.ErrJoin) {
+		n.log.Error("this member is not told who belongs to the cluster by now", "by", by, "reason", err)
+	}
 }
 
 // keepFounders keeps the list with which the cluster began, before anything else is in

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -246,5 +247,63 @@ func TestWhoObservesReadsAndIsNoMember(t *testing.T) {
 	cfg.Observe = true
 	if _, err := chatterbox.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "have it leave first") {
 		t.Errorf("a member observes: %v", err)
+	}
+}
+
+// TestWhoHasJoinedAndKnowsNobodyAnyMore is told by Join who is there, and goes on with what
+// its folder has; a founder with an empty folder, or of another cluster, is not.
+func TestWhoHasJoinedAndKnowsNobodyAnyMore(t *testing.T) {
+	all := loopback(t, "a", "b", "c", "d", "x")
+	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	nodes := []*chatterbox.Node{opened(t, chatterbox.Config{Name: "a", Members: all[:1], Dir: dirs[0]})}
+	joins := func(i, by int) {
+		nodes = append(nodes, opened(t, chatterbox.Config{Name: all[i].Name, Join: all[by].Address, Address: all[i].Address, Dir: dirs[i]}))
+		becomesMember(t, nodes[i], all[i].Name)
+	}
+	changes := func(at int, change chatterbox.Change) {
+		if _, err := nodes[at].Change(ctx, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	joins(1, 0)
+	joins(2, 0)
+	broadcast(t, nodes[1], "b was there")
+	closed(t, nodes[1])
+	changes(0, chatterbox.Change{Evict: "b"})
+	joins(3, 2)
+	changes(0, chatterbox.Change{Leave: "a"})
+	changes(2, chatterbox.Change{Leave: "c"})
+	b, d := opened(t, chatterbox.Config{Name: "b", Dir: dirs[1]}), nodes[3]
+	alone := broadcast(t, b, "alone")
+	if s := b.Status(); s.Ready == nil || !strings.Contains(s.Ready.Error(), "if they have left or moved, start this one with --join HOST:PORT") {
+		t.Errorf("it is ready: %v", s.Ready)
+	}
+	short, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	_ = b.Close(short) // nobody else holds what it took
+	b = opened(t, chatterbox.Config{Name: "b", Join: all[3].Address, Address: all[1].Address, Dir: dirs[1]})
+	for len(d.Status().View.Members) < 2 {
+		<-time.After(10 * time.Millisecond)
+	}
+	becomesMember(t, b, "b")
+	for _, n := range []*chatterbox.Node{b, d} {
+		if _, err := n.Position(ctx, alone); err != nil {
+			t.Errorf("at %s: %v", n.Status().Name, err)
+		}
+	}
+	if _, err := chatterbox.Open(ctx, chatterbox.Config{Name: "x", Members: all[4:], Join: all[3].Address, Dir: dirs[4]}); err == nil || !strings.Contains(err.Error(), "is empty: a founder has Join only") {
+		t.Errorf("error is %v", err)
+	}
+	closed(t, opened(t, chatterbox.Config{Name: "x", Members: all[4:], Dir: dirs[4]}))
+	var said told
+	x := opened(t, chatterbox.Config{Name: "x", Members: all[4:], Join: all[3].Address, Dir: dirs[4], Log: slog.New(slog.NewTextHandler(&said, nil))})
+	for !strings.Contains(said.since(), "this member is not told who belongs to the cluster by now") {
+		<-time.After(10 * time.Millisecond)
+	}
+	broadcast(t, x, "by itself")
+	if s := x.Status(); len(s.Members) != 1 || s.View.Number != 1 {
+		t.Errorf("it goes by %+v", s.View)
 	}
 }

@@ -112,6 +112,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.EvictAfter > 0 && !cfg.Observe {
 		go n.comeBack(life)
 	}
+	if cfg.Join != "" {
+		go n.findOthers(life, cfg.Join)
+	}
 	if !bound() {
 		return nil, fmt.Errorf("chatterbox: open: %w", errors.Join(context.Cause(ctx), n.Close(ctx)))
 	}
@@ -142,7 +145,7 @@ func (n *Node) beginAnew(s *protocol.Snapshot) {
 	had := n.history.Extent().Settled
 	n.history.Begin(s.Have)
 	if first := n.history.Extent().Oldest; had > 0 {
-		n.log.Warn("the others had forgotten what settled while this member was away: its log begins anew, earlier positions are read at others, or in a backup", "had", had, "oldest", first)
+		n.log.Warn("the others had forgotten what settled before this member had it: its log begins anew, earlier positions are read at others, or in a backup", "had", had, "oldest", first)
 	}
 }
 

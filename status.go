@@ -271,7 +271,7 @@ func (n *Node) ready(status *protocol.Status) error {
 	if !status.Agreed {
 		return errors.New("chatterbox: the members have not met: " + n.silentNow(status))
 	}
-	view, _ := n.inner.View()
+	view := status.View
 	if isJoining(view, n.self) || n.observes(view) && !n.watch.isLevel() {
 		return fmt.Errorf("%w: %s", ErrBehind, n.howFar(status))
 	}
@@ -284,7 +284,7 @@ func (n *Node) ready(status *protocol.Status) error {
 	case text == everybodyHeard:
 		return nil
 	case few:
-		return fmt.Errorf("chatterbox: %s, and %d members must hold an entry before it settles", text, view.Holders())
+		return fmt.Errorf("chatterbox: %s, and %d members must hold an entry before it settles%s", text, view.Holders(), moved(status))
 	default:
 		return errors.New("chatterbox: " + text)
 	}

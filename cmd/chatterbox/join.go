@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"net"
 	"strconv"
 
@@ -11,45 +10,50 @@ import (
 )
 
 // findJoining finds out whether this member is none of a list: it joins, or its folder
-// says that it has joined.
+// says that it has joined. With --join a folder goes on, and asks there who belongs.
 func (c *serveCommand) findJoining(wrong *cli.Mistakes) {
-	if kept := joinedIn(c.DataDir.Value); c.Join.Value == "" && kept != "" {
-		c.joins = kept
-		if c.Name.Value != "" && c.Name.Value != kept {
-			wrong.Addf("--name %q: the folder %s is that of %s", c.Name.Value, c.DataDir.Value, kept)
-		}
-		return
+	if _, _, err := net.SplitHostPort(c.Join.Value); c.Join.Value != "" && err != nil {
+		wrong.Addf("--join %q: write it as host:port, where members dial one of them", c.Join.Value)
 	}
-	if c.Join.Value == "" {
+	var founder bool
+	c.joins, founder = keptIn(c.DataDir.Value)
+	switch {
+	case c.joins != "":
+		if c.Name.Value != "" && c.Name.Value != c.joins {
+			wrong.Addf("--name %q: the folder %s is that of %s", c.Name.Value, c.DataDir.Value, c.joins)
+		}
+	case c.Join.Value == "" || founder:
 		if c.Name.Value != "" {
-			wrong.Addf("--name %q: members of a list are called as there: it is for --join", c.Name.Value)
+			wrong.Addf("--name %q: members of a list are called as there: it is for who joins, with an empty folder", c.Name.Value)
 		}
 		if c.Observe {
 			wrong.Addf("--observe is for who joins, or has joined: give it --join HOST:PORT, or the folder of such a one")
 		}
-		return
-	}
-	if c.Name.Value == "" {
+	case c.Name.Value == "":
 		wrong.Addf("--name is missing: say what the member is called that joins")
+		c.joins = "?" // so no list is looked for
+	default:
+		c.joins = c.Name.Value
 	}
-	if _, _, err := net.SplitHostPort(c.Join.Value); err != nil {
-		wrong.Addf("--join %q: write it as host:port, where members dial one of them", c.Join.Value)
-	}
-	c.joins = cmp.Or(c.Name.Value, "?") // without a name there is a mistake, and no list is looked for
 }
 
-// joinedIn returns what the member of a folder is called that has joined; "" if that
-// is another one, or there is none.
-func joinedIn(folder string) string {
+// keptIn returns what the member of a folder is called that has joined, and whether the
+// folder is that of a member of the list.
+func keptIn(folder string) (joined string, founder bool) {
 	files, err := journal.ReadOnly(folder)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	owner, err := journal.OwnerOf(files)
-	if err != nil || owner == nil || int(owner.Self) < owner.Members || owner.View == nil || int(owner.Self) >= len(owner.View.Places) {
-		return ""
+	switch {
+	case err != nil || owner == nil:
+		return "", false
+	case int(owner.Self) < owner.Members:
+		return "", true
+	case owner.View == nil || int(owner.Self) >= len(owner.View.Places):
+		return "", false
 	}
-	return owner.View.Places[owner.Self].Name
+	return owner.View.Places[owner.Self].Name, false
 }
 
 // called returns what this member is called.

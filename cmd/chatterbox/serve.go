@@ -33,7 +33,7 @@ type serveCommand struct {
 	RetainFor   cli.Seconds        `default:"0" help:"How long settled entries can be read again; 0 is no limit. A bare number is seconds."`
 	Memory      cli.Whole          `name:"memory-max" default:"192" min:"8" max:"65536" help:"MiB of entries in memory. What peers lack beyond it is on disk; without a folder writing waits then."`
 	Disk        cli.Whole          `name:"disk-max" default:"0" max:"1073741824" help:"MiB that the folder may have, at least 16; then writing waits. 0 is no limit but the disk's."`
-	Join        cli.Text           `placeholder:"ADDR" help:"Join a running cluster, in place of a member list: ask the member at this host:port, where members dial it. This one is called by --name, and members dial it at --host and --port. A restart with the folder needs neither --join nor a list."`
+	Join        cli.Text           `placeholder:"ADDR" help:"Join a running cluster, in place of a member list: ask the member at this host:port, where members dial it. This one is called by --name, and members dial it at --host and --port. A restart with the folder needs neither --join nor a list; one that was away while all that it knew have left or moved, also one of a list, is told there who belongs by now."`
 	Name        cli.Text           `placeholder:"NAME" help:"What a member is called that joins; with keys its certificate is for that name."`
 	Observe     bool               `help:"Only read: get all that settles, in order, and count nowhere; nothing waits for it. For who joins, or has joined; a restart without it becomes a member that writes."`
 	EvictAfter  cli.SecondsOrNever `default:"10s" min:"2s" max:"24h" placeholder:"TIME" help:"Go on without a member that has been away for so long, as members evict does, and take it back once it is reached again. never: members go and come back by command alone. The same at all members."`
@@ -115,7 +115,7 @@ func (c *serveCommand) Run(console *cli.Console) error {
 		}
 	}
 	if c.Join.Value != "" {
-		console.Notef("joins by %s", c.Join.Value)
+		console.Notef("asks at %s who belongs to the cluster", c.Join.Value)
 	}
 	n, err := chatterbox.Open(node.Alter(ctx, alter), chatterbox.Config{
 		Name: c.called(), Members: c.founders(), Join: c.Join.Value, Observe: c.Observe, Address: c.joinsAt(), Dir: c.DataDir.Value, Volatile: c.Volatile,

@@ -184,6 +184,10 @@ func (o *stream) event(e *Event) bool {
 func Logged(log *slog.Logger) func(*Event) bool {
 	return func(e *Event) bool {
 		switch e.Type {
+		case "status":
+			if !e.Status.Ready {
+				log.Info("nothing settles yet", "reason", e.Status.Reason)
+			}
 		case "heard":
 			log.Info("a member is heard again", "member", e.Member)
 		case "silent":

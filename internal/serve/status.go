@@ -110,6 +110,8 @@ func whatEnds(status *chatterbox.Status, m *chatterbox.MemberStatus, now time.Ti
 		}
 	}
 	switch {
+	case there == 1 && status.View.Quorum > 1:
+		text += "; if all that it knows have left or moved, start this member with --join HOST:PORT besides, where members dial any that is there"
 	case status.View.Number == 0 || there < status.View.Quorum:
 	case status.EvictAfter > 0:
 		text += fmt.Sprintf("; once it has been away for %s the others go on without it by themselves, or at once: chatterbox members evict %s --http ADDR", status.EvictAfter, m.Name)

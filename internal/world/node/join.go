@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
 	"chatterbox/internal/world/transport"
 	"chatterbox/internal/world/wire"
 )
@@ -38,12 +39,45 @@ func Join(ctx context.Context, cfg Config, contact, own member.Member) (*Seat, e
 	return &Seat{Identity: identity, Self: place, Members: seat.Founders, View: seat.View}, nil
 }
 
-// takeIn has somebody taken in who asks for it, and returns the answer.
+// LearnFrom asks a member, at its address, who belongs to the cluster by now: those
+// that this one knows may all have left or moved. An error with [transport.ErrJoin] in
+// its chain does not pass by itself.
+func (n *Node) LearnFrom(ctx context.Context, contact member.Member) error {
+	known, _ := n.views.now()
+	own := n.cfg.member(known, n.cfg.Self)
+	asker := &Node{cfg: n.cfg}
+	asker.cfg.Members, asker.cfg.Self = member.List{own}, 0
+	seat, err := transport.Join(ctx, asker.transportConfig(nil), contact, wire.Join{Identity: n.identity, Name: own.Name, Address: own.Address()})
+	switch {
+	case err != nil:
+		return err
+	case seat.Founders.Hash() != n.cfg.Members.Hash():
+		return fmt.Errorf("%w: the cluster of who was asked began with another list", transport.ErrJoin)
+	}
+	var broken error
+	err = n.inTurn(ctx, func() {
+		if broken = n.broken; broken == nil && !n.stalled.Load() {
+			// It is nobody's message: of it only the view counts.
+			broken = n.driver.Step(protocol.Event{Kind: protocol.Receive, Now: n.now(), Message: &protocol.Message{
+				From: member.ID(len(seat.View.Places)), Identity: n.identity, Views: []*member.View{seat.View},
+			}})
+		}
+	})
+	n.wakeUp() // what follows leaves with the loop's turn
+	return errors.Join(err, broken)
+}
+
+// takeIn has somebody taken in who asks for it, and returns the answer; who has a place
+// is told who belongs.
 func (n *Node) takeIn(ctx context.Context, join wire.Join) *wire.Seat {
 	view, _ := n.views.now()
 	switch {
 	case view == nil:
 		return &wire.Seat{Refusal: "the members have not met yet"}
+	case isTenant(view, join.Identity):
+		return &wire.Seat{Founders: n.cfg.Members, View: view}
+	case isFormer(view, join.Identity):
+		return &wire.Seat{Refusal: "another one has the place of this member by now", Final: true}
 	case n.isOfTheList(view, join.Name):
 		return &wire.Seat{Refusal: fmt.Sprintf("the name %q is that of a member of the list: choose another one", join.Name), Final: true}
 	}
@@ -62,6 +96,16 @@ func (n *Node) takeIn(ctx context.Context, join wire.Join) *wire.Seat {
 	}
 	n.cfg.Log.Info("somebody has joined", "member", join.Name, "address", join.Address, "view", view.Number)
 	return &wire.Seat{Founders: n.cfg.Members, View: view}
+}
+
+func isTenant(view *member.View, identity member.Identity) bool {
+	_, is := view.TenantAt(identity)
+	return is
+}
+
+func isFormer(view *member.View, identity member.Identity) bool {
+	_, was := view.FormerAt(identity)
+	return was
 }
 
 // isThere reports whether who has the place of a name is heard, and so would lose it.
