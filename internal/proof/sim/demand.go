@@ -236,7 +236,7 @@ func (w *world) allRun(during window) bool { return !slices.Contains(w.running(d
 // firstLoss returns when a member first forgets what it once held.
 func (w *world) firstLoss() time.Duration {
 	for _, e := range w.schedule.Members() {
-		if e.Action == failure.CrashLosingData || e.Action == failure.CrashRestoring || (e.Action == failure.Crash || e.Action == failure.Kill || e.Action == failure.Stop || e.Action == failure.Leave) && !w.shape.Journal {
+		if w.forgets(e.Action) || e.Action == failure.CrashRestoring {
 			return e.At
 		}
 	}

@@ -219,7 +219,12 @@ func (w *world) drawMap() failure.Map {
 
 // forgets reports whether a member to which something happens has lost its data then.
 func (w *world) forgets(a failure.Action) bool {
-	return a == failure.CrashLosingData || !w.shape.Journal && (a == failure.Stop || a == failure.Leave)
+	switch a {
+	case failure.Crash, failure.Kill, failure.Stop, failure.Leave:
+		return !w.shape.Journal
+	default:
+		return a == failure.CrashLosingData
+	}
 }
 
 // leavesIn: in one of so many runs with changes members leave as planned.
