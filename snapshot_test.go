@@ -103,6 +103,31 @@ func TestStateOfAPeerIsRestoredWhereOwnDataIsLost(t *testing.T) {
 	})
 }
 
+// TestAStateTakesFewRoundTrips of a link that is slow to answer: parts are asked for ahead.
+func TestAStateTakesFewRoundTrips(t *testing.T) {
+	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+		broadcast(t, c.Node("a"), "x")
+		c.Agree()
+		want := strings.Repeat("state ", 200_000) // 19 parts
+		store(t, c.Node("b"), 1, want)
+		c.CrashLosingData("c")
+		c.Restart("c")
+		if err := c.Node("c").Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		const oneWay = 100 * time.Millisecond
+		c.Delay("b", "c", oneWay, oneWay)
+		began := time.Now()
+		at, state, err := restore(t.Context(), c.Node("c"))
+		if at != 1 || state != want || err != nil {
+			t.Fatalf("restored %d bytes at %d, %v", len(state), at, err)
+		}
+		if took := time.Since(began); took > 5*2*oneWay {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestRestoreWaitsForWhoIsNotHeard(t *testing.T) {
 	inCluster(t, 2, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
 		broadcast(t, c.Node("a"), "x")
