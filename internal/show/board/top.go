@@ -246,6 +246,8 @@ func heardText(style term.Style, m *serve.Member) string {
 		return style.Warn("never")
 	case *m.Heard < silentAfter:
 		return style.Good("now")
+	case m.Stopped:
+		return fmt.Sprintf("stopped, %.1f s ago", *m.Heard)
 	}
 	return style.Warn(fmt.Sprintf("%.1f s ago", *m.Heard))
 }
