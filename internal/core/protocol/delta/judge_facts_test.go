@@ -11,7 +11,7 @@ import (
 func (j *judge) look(s *storm, n *stormNode, flushed bool) {
 	status := n.reducer.Status()
 	j.agreed = j.agreed || status.Agreed
-	j.learn(n, &status)
+	j.learn(s, n, &status)
 	if !flushed || !j.agreed || !j.aware[n.id] {
 		return
 	}
@@ -22,14 +22,24 @@ func (j *judge) look(s *storm, n *stormNode, flushed bool) {
 }
 
 // learn takes what a member shows the others from now on as the truth.
-func (j *judge) learn(n *stormNode, status *protocol.Status) {
+func (j *judge) learn(s *storm, n *stormNode, status *protocol.Status) {
+	if n.bound() || n.view != nil && j.aware[n.id] {
+		if j.truthIn[n.number()] == nil {
+			j.truthIn[n.number()] = holdings{}
+		}
+		j.truth.merge(n.identity, status.Held, j.places)
+		j.truthIn[n.number()].merge(n.identity, status.Held, j.places)
+	}
 	if n.bound() {
-		j.truth[n.id].Merge(status.Held)
 		j.published[n.id] = max(j.published[n.id], status.Held[n.id].Promise)
 	}
 	if status.Agreed {
 		j.aware[n.id] = true
-		j.horizon[n.id] = max(j.horizon[n.id], status.Horizon)
+		until := status.Horizon
+		if s.comes() {
+			until = status.Settled // a stream that had ended may go on behind what has settled
+		}
+		j.horizon[n.id] = max(j.horizon[n.id], until)
 	}
 }
 
@@ -37,7 +47,7 @@ func (j *judge) learn(n *stormNode, status *protocol.Status) {
 // that the promise names.
 func (j *judge) promises(n *stormNode, status *protocol.Status) {
 	for stream, mark := range status.Held {
-		if w, ok := j.find(member.ID(stream), mark.Have+1); ok && w.time <= mark.Promise && w.seq <= j.cut(member.ID(stream)) {
+		if w, ok := j.find(member.ID(stream), mark.Have+1); ok && w.time <= mark.Promise && w.seq <= j.cut(member.ID(stream)) && w.view <= n.number() {
 			j.fault("promise", "member %d promises %d for stream %d with %d entries, but %+v was written", n.id, mark.Promise, stream, mark.Have, w)
 		}
 	}
@@ -53,7 +63,7 @@ func (j *judge) beliefs(n *stormNode, status *protocol.Status) {
 				j.fault("forgets", "member %d knew that %d holds %v of stream %d, now it says %v", n.id, k, *before, stream, mark)
 			}
 			*before = mark
-			if truth := j.truth[k][stream]; mark.Have > truth.Have || mark.Promise > truth.Promise {
+			if truth := j.said(n, k, stream); mark.Have > truth.Have || mark.Promise > truth.Promise {
 				j.fault("belief", "member %d believes that %d holds %v of stream %d, which holds %v", n.id, k, mark, stream, truth)
 			}
 		}
@@ -63,9 +73,17 @@ func (j *judge) beliefs(n *stormNode, status *protocol.Status) {
 // trimmed: what is stable or forgotten anywhere, every incarnation that counts holds.
 func (j *judge) trimmed(s *storm, n *stormNode, status *protocol.Status) {
 	stable := clock.Infinity
-	for k := range j.truth {
-		if n.view == nil || n.view.Places[k].Role != member.Gone {
-			stable = min(stable, j.truth[k].Horizon())
+	for k := range s.nodes {
+		if n.counts(k) {
+			for stream := range status.Held {
+				mark := j.truth.of(n.tenant(k), stream)
+				if next, ok := j.find(member.ID(stream), mark.Have+1); s.comes() && (!ok || next.time > status.Stable) {
+					continue // who comes holds what is stable, and need not know that it is all
+				}
+				if n.goesOn(stream, status.Stable) {
+					stable = min(stable, mark.Promise)
+				}
+			}
 		}
 	}
 	if status.Stable > stable {
@@ -73,14 +91,32 @@ func (j *judge) trimmed(s *storm, n *stormNode, status *protocol.Status) {
 	}
 	for stream, have := range status.Trimmed {
 		for k := range s.nodes {
-			if n.view != nil && n.view.Places[k].Role == member.Gone {
+			if !n.counts(k) {
 				continue
 			}
-			if held := j.truth[k][stream].Have; held < have {
+			if held := j.truth.of(n.tenant(k), stream).Have; held < have {
 				j.fault("trim", "member %d forgot %d entries of stream %d, of which %d holds %d", n.id, have, stream, k, held)
 			}
 		}
 	}
+}
+
+// goesOn reports whether a stream may have entries up to a time in the view of a member
+// beyond those that it was cut behind.
+func (n *stormNode) goesOn(stream int, until clock.Time) bool {
+	if n.view == nil {
+		return true
+	}
+	p := &n.view.Places[stream]
+	return p.Role != member.Gone && (len(p.Returns) == 0 || p.Returns[len(p.Returns)-1].Start < until)
+}
+
+// counts reports whether a place counts in the view of a member.
+func (n *stormNode) counts(place int) bool {
+	if n.view == nil {
+		return place < n.places
+	}
+	return place < len(n.view.Places) && n.view.Places[place].Role != member.Gone
 }
 
 // memory: the batches of all origins fit into the limit; a batch is submitted
@@ -100,6 +136,10 @@ func (j *judge) memory(s *storm, n *stormNode, status *protocol.Status) {
 // finished judges the end of a storm after which everything healed and closed.
 func (j *judge) finished(s *storm) {
 	for _, n := range s.nodes {
+		if n.reducer == nil {
+			j.fault("progress", "member %d does not run", n.id)
+			return
+		}
 		status := n.reducer.Status()
 		switch {
 		case !status.Complete || !status.Done:
@@ -141,7 +181,7 @@ func (j *judge) everything(n *stormNode) script.Tally {
 		if b.Parked == 0 {
 			j.alive(n, b, "keeps")
 		}
-		here := place{b.Time, b.Origin, b.Seq}
+		here := place{time: b.Time, origin: b.Origin, seq: b.Seq}
 		if latest != (place{}) && (here.time < latest.time || here.time == latest.time && here.origin < latest.origin) {
 			j.fault("order", "member %d keeps %v after %v", n.id, here, latest)
 		}

@@ -2,6 +2,7 @@ package delta_test
 
 import (
 	"fmt"
+	"slices"
 
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
@@ -13,12 +14,14 @@ import (
 type written struct {
 	seq, last, tag uint64
 	time           clock.Time
+	view           uint64 // in which it was written
 }
 
 type place struct {
 	time   clock.Time
 	origin member.ID
 	seq    uint64
+	view   uint64 // in which it was written
 }
 
 // judge knows what nobody in the storm knows: everything.
@@ -28,9 +31,12 @@ type judge struct {
 
 	views   map[uint64]*member.View // that were installed anywhere, by number
 	streams [][]written             // of the incarnations that count
+	beyond  [][]written             // of each stream, what lay beyond a cut behind which it went on
 	order   []place                 // the longest delivered sequence
 	states  []stateAt               // the fold over each prefix of it
-	truth   []clock.Vector          // what each incarnation that counts holds, or held and will again
+	places  int
+	truth   holdings            // what each incarnation that counts holds, or held and will again
+	truthIn map[uint64]holdings // the same in each view, by its number
 
 	aware     []bool         // per member: it knows whose streams are which
 	position  []int          // per member: how much of order it delivered
@@ -41,6 +47,24 @@ type judge struct {
 	known     []clock.Matrix // per member: what it knows of the others in this incarnation
 }
 
+// holdings are what incarnations hold.
+type holdings map[member.Identity]clock.Vector
+
+func (h holdings) merge(one member.Identity, held clock.Vector, places int) {
+	if h[one] == nil {
+		h[one] = make(clock.Vector, places)
+	}
+	h[one].Merge(held)
+}
+
+// of returns the mark of a stream at an incarnation.
+func (h holdings) of(one member.Identity, stream int) clock.Mark {
+	if h[one] == nil {
+		return clock.Mark{}
+	}
+	return h[one][stream]
+}
+
 type stateAt struct {
 	time  clock.Time
 	state script.Tally
@@ -48,7 +72,8 @@ type stateAt struct {
 
 func newJudge(members int) *judge {
 	return &judge{
-		views: map[uint64]*member.View{}, streams: make([][]written, members), truth: clock.NewMatrix(members),
+		views: map[uint64]*member.View{}, streams: make([][]written, members), beyond: make([][]written, members),
+		places: members, truth: holdings{}, truthIn: map[uint64]holdings{},
 		states: []stateAt{{}}, aware: make([]bool, members), position: make([]int, members), state: make([]script.Tally, members),
 		delivery: make([]clock.Time, members), horizon: make([]clock.Time, members), published: make([]clock.Time, members),
 		known: make([]clock.Matrix, members),
@@ -67,10 +92,7 @@ func (j *judge) crashed(n *stormNode) {
 	if !n.bound() {
 		return
 	}
-	kept := uint64(0)
-	if len(n.journal.Base.Have) > 0 {
-		kept = n.journal.Base.Have[n.id]
-	}
+	kept := haveOf(&n.journal.Base, n.id)
 	for i := range n.journal.Batches {
 		if b := &n.journal.Batches[i]; b.Origin == n.id {
 			kept = max(kept, b.Last())
@@ -85,19 +107,51 @@ func (j *judge) crashed(n *stormNode) {
 // begin judges what a new incarnation begins with.
 func (j *judge) begin(n *stormNode) {
 	base := &n.journal.Base
-	j.known[n.id] = clock.NewMatrix(len(j.truth))
+	j.known[n.id] = clock.NewMatrix(j.places)
 	j.delivery[n.id], j.horizon[n.id], j.aware[n.id] = 0, 0, n.bound()
 	j.state[n.id] = script.TallyOf(base.State)
 	j.position[n.id] = j.state[n.id].Batches()
+	if n.life == 1 {
+		j.published[n.id] = 0 // what an incarnation without its data promised binds only who heard it
+	}
 	if !n.bound() || n.life == 1 {
 		return
 	}
-	held := n.reducer.Status().Held
-	for stream, mark := range held {
-		if mark.Have < min(j.truth[n.id][stream].Have, n.cut(stream)) {
-			j.fault("durable", "member %d comes back with %d entries of stream %d after it said %d", n.id, mark.Have, stream, j.truth[n.id][stream].Have)
+	for stream, mark := range n.reducer.Status().Held {
+		if said := min(j.said(n, int(n.id), stream).Have, n.cut(stream)); mark.Have < said {
+			j.fault("durable", "member %d comes back with %d entries of stream %d after it said %d", n.id, mark.Have, stream, said)
 		}
 	}
+}
+
+// number returns the number of the view by which a member goes.
+func (n *stormNode) number() uint64 {
+	if n.view == nil {
+		return 1
+	}
+	return n.view.Number
+}
+
+// said returns the most that somebody said of a stream which counts in the view of a
+// member: of a stream that went on since then all that is left is what is before the cut,
+// and who came back begins anew.
+func (j *judge) said(n *stormNode, who, stream int) (most clock.Mark) {
+	for number, truth := range j.truthIn {
+		mark := truth.of(n.tenant(who), stream)
+		if number > n.number() {
+			continue
+		}
+		if number < n.number() {
+			if n.view.Places[who].ReturnAfter(number) != nil {
+				continue
+			}
+			if r := n.view.Places[stream].ReturnAfter(number); r != nil {
+				mark = clock.Mark{Have: min(mark.Have, r.Cut), Promise: r.Start}
+			}
+		}
+		most = most.Merge(mark)
+	}
+	return most
 }
 
 // installs judges a view that a member takes for the one that counts.
@@ -108,13 +162,19 @@ func (j *judge) installs(n *stormNode, v *member.View) {
 	if n.view != nil && v.Number < n.view.Number {
 		j.fault("one view", "member %d goes back from view %d to view %d", n.id, n.view.Number, v.Number)
 	}
+	if j.views[v.Number] == nil {
+		j.goOn(v)
+	}
 	j.views[v.Number], n.view = v, v
 	for i, at := range j.order {
+		if int(at.origin) >= len(v.Places) || at.view >= v.Number {
+			continue
+		}
 		if p := &v.Places[at.origin]; p.Role == member.Gone && at.seq > p.Base {
 			j.fault("taken back", "view %d cuts member %d after %d entries, but %d was delivered, as batch %d", v.Number, at.origin, p.Base, at.seq, i)
 		}
 	}
-	j.known[n.id] = clock.NewMatrix(len(j.truth))
+	j.known[n.id] = clock.NewMatrix(j.places)
 }
 
 // cut returns how many entries a stream has in the view of a member.
@@ -125,12 +185,27 @@ func (n *stormNode) cut(stream int) uint64 {
 	return ^uint64(0)
 }
 
+// goOn takes it that streams go on behind a cut in a view that is new: what lay beyond
+// is in nobody's order.
+func (j *judge) goOn(v *member.View) {
+	for place := range v.Places {
+		r := v.Places[place].ReturnAfter(v.Number - 1)
+		if r == nil {
+			continue
+		}
+		stream := &j.streams[place]
+		for k := len(*stream); k > 0 && (*stream)[k-1].last > r.Cut; k-- {
+			j.beyond[place] = append(j.beyond[place], (*stream)[k-1])
+			*stream = (*stream)[:k-1]
+		}
+	}
+}
+
 // cut returns how many entries of a member are in the order if it was let go.
 func (j *judge) cut(stream member.ID) uint64 {
-	for _, v := range j.views {
-		if p := &v.Places[stream]; p.Role == member.Gone {
-			return p.Base
-		}
+	v := j.newest()
+	if v != nil && int(stream) < len(v.Places) && v.Places[stream].Role == member.Gone {
+		return v.Places[stream].Base
 	}
 	return ^uint64(0)
 }
@@ -186,7 +261,7 @@ func (j *judge) write(n *stormNode, b *protocol.Batch) {
 	if b.Time <= j.published[n.id] {
 		j.fault("promise", "member %d writes %d at time %d after it promised %d", n.id, b.Seq, b.Time, j.published[n.id])
 	}
-	*stream = append(*stream, written{b.Seq, b.Last(), tagOf(b), b.Time})
+	*stream = append(*stream, written{b.Seq, b.Last(), tagOf(b), b.Time, n.number()})
 }
 
 // tagOf returns what tells a batch from every other.
@@ -197,10 +272,24 @@ func tagOf(b *protocol.Batch) uint64 {
 
 // compare judges a batch that a member got from others.
 func (j *judge) compare(n *stormNode, b *protocol.Batch) {
-	w, ok := j.find(b.Origin, b.Seq)
-	if !ok || w.last != b.Last() || w.tag != tagOf(b) || w.time != b.Time {
+	same := func(w written) bool {
+		return w.seq == b.Seq && w.last == b.Last() && w.tag == tagOf(b) && w.time == b.Time
+	}
+	w, _ := j.find(b.Origin, b.Seq)
+	before := func(w written) bool { return w.view <= n.number() && same(w) }
+	if !same(w) && (j.wentOn(n, b.Origin) || !slices.ContainsFunc(j.beyond[b.Origin], before)) {
 		j.fault("content", "member %d appends %d/%d-%d at time %d, tag %d; its origin wrote %+v", n.id, b.Origin, b.Seq, b.Last(), b.Time, tagOf(b), w)
 	}
+}
+
+// wentOn reports whether a member goes by the view in which a stream went on last.
+func (j *judge) wentOn(n *stormNode, stream member.ID) bool {
+	for number, v := range j.views {
+		if number > n.number() && int(stream) < len(v.Places) && v.Places[stream].ReturnAfter(number-1) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (j *judge) find(stream member.ID, seq uint64) (written, bool) {
@@ -221,7 +310,8 @@ func (j *judge) find(stream member.ID, seq uint64) (written, bool) {
 // delivered judges the next batch in the order of a member.
 func (j *judge) delivered(n *stormNode, b *protocol.Batch) {
 	j.alive(n, b, "delivers")
-	at, here := j.position[n.id], place{b.Time, b.Origin, b.Seq}
+	w, _ := j.find(b.Origin, b.Seq)
+	at, here := j.position[n.id], place{b.Time, b.Origin, b.Seq, w.view}
 	switch {
 	case at < len(j.order) && j.order[at] != here:
 		j.fault("order", "member %d delivers %v at position %d, where another one delivered %v", n.id, here, at, j.order[at])

@@ -17,11 +17,19 @@ func playOut(s *storm) string {
 	w := s.weather
 	s.run(2*time.Second, true)
 	s.heal()
+	if w.comes() {
+		s.gatherAll()
+		s.run(goOnFor, true)
+	}
 	s.close()
 	for range 10 {
 		if s.run(time.Second, false); s.done() {
 			break
 		}
+	}
+	if w.comes() {
+		s.judge.finished(s)
+		return s.judge.verdict
 	}
 	if w.amnesia > 0 || w.crashes > 0 && !w.durable {
 		s.judge.gathered(s)
@@ -31,10 +39,13 @@ func playOut(s *storm) string {
 	return s.judge.verdict
 }
 
+// goOnFor is how long all write on once they are together again.
+const goOnFor = 200 * time.Millisecond
+
 // done reports whether all members say so.
 func (s *storm) done() bool {
 	for _, n := range s.nodes {
-		if !n.reducer.Status().Done {
+		if n.reducer == nil || !n.reducer.Status().Done {
 			return false
 		}
 	}

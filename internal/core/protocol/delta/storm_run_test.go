@@ -70,25 +70,32 @@ func (s *storm) submit(i int) {
 // fail cuts and heals links, crashes and restarts members.
 func (s *storm) fail() {
 	if s.rng.Float64() < s.cuts {
-		from, to := s.rng.IntN(s.members), s.rng.IntN(s.members)
+		from, to := s.rng.IntN(len(s.nodes)), s.rng.IntN(len(s.nodes))
 		if from != to {
 			s.setCut(from, to, s.rng.IntN(2) == 0)
 		}
 	}
-	if i := s.rng.IntN(s.members); s.rng.Float64() < s.crashes {
+	if i := s.rng.IntN(len(s.nodes)); s.rng.Float64() < s.crashes {
 		s.crashOrRestart(i)
 	}
 	if s.evicts > 0 && s.rng.Float64() < s.evicts {
-		s.evict(s.rng.IntN(s.members), s.rng.IntN(s.members))
+		s.evict(s.rng.IntN(len(s.nodes)), s.rng.IntN(len(s.nodes)))
 	}
+	if s.returns > 0 && s.rng.Float64() < s.returns {
+		s.comeBack(s.rng.IntN(len(s.nodes)))
+	}
+	s.admit()
 }
 
 // evict has a member let another one go, or itself, or nobody.
 func (s *storm) evict(by, whom int) {
-	if s.nodes[by].reducer == nil {
+	if s.nodes[by].reducer == nil || s.joins > 0 && whom >= s.nodes[by].places {
 		return
 	}
-	c := member.Change{Kind: member.Evict, Identity: s.nodes[whom].identity}
+	c := member.Change{Kind: member.Evict, Identity: s.nodes[by].tenant(whom)}
+	if s.loses() && c.Identity == s.nodes[whom].identity {
+		return // who has its data is needed where another one has lost its
+	}
 	if s.rng.IntN(8) == 0 {
 		c = member.Change{Kind: member.Renew}
 	}
@@ -99,6 +106,10 @@ func (s *storm) evict(by, whom int) {
 // first one keeps its data, for without anybody's it is another cluster; and
 // the others do until it knows for good that all agreed on whose data it is.
 func (s *storm) crashOrRestart(i int) {
+	if s.comes() {
+		s.crashOrComeBack(i)
+		return
+	}
 	mayLose := i > 0 && s.agreedForGood(s.nodes[0])
 	switch n := s.nodes[i]; {
 	case n.reducer == nil:
@@ -122,7 +133,7 @@ func (s *storm) agreedForGood(n *stormNode) bool {
 func (s *storm) heal() {
 	s.loss, s.cuts = 0, 0
 	for i, n := range s.nodes {
-		if n.reducer == nil {
+		if n.reducer == nil && n.isSeated(s.members) {
 			s.crashOrRestart(i)
 		}
 	}
@@ -136,9 +147,11 @@ func (s *storm) heal() {
 }
 
 func (s *storm) close() {
-	for i := range s.nodes {
-		s.take(i, protocol.Event{Kind: protocol.Close})
-		s.flush(i)
+	for i, n := range s.nodes {
+		if n.reducer != nil {
+			s.take(i, protocol.Event{Kind: protocol.Close})
+			s.flush(i)
+		}
 	}
 }
 
@@ -204,15 +217,27 @@ func (n *stormNode) sync() {
 		}
 		if fx.View != nil {
 			journal.View = fx.View
+			n.growBase(len(fx.View.Places))
 		}
 		if fx.Base != nil {
 			journal.Base = *fx.Base
+			if journal.View != nil {
+				n.growBase(len(journal.View.Places))
+			}
 			journal.Batches = slices.DeleteFunc(journal.Batches, func(b protocol.Batch) bool {
-				return b.Last() <= journal.Base.Have[b.Origin]
+				return b.Last() <= haveOf(&journal.Base, b.Origin)
 			})
 		}
 	}
 	n.pending = n.pending[:0]
+}
+
+// growBase makes room for places that a view adds in what the log begins with.
+func (n *stormNode) growBase(places int) {
+	base := &n.journal.Base
+	if more := places - len(base.Have); more > 0 && len(base.Have) > 0 {
+		base.Have = append(slices.Clip(base.Have), make([]uint64, more)...)
+	}
 }
 
 // recover returns what the journal kept, with a reference to each batch.
@@ -227,8 +252,19 @@ func (n *stormNode) recover() *protocol.Recovered {
 	return &r
 }
 
+// haveOf returns how much of a stream a snapshot stands for.
+func haveOf(base *protocol.Snapshot, stream member.ID) uint64 {
+	if int(stream) < len(base.Have) {
+		return base.Have[stream]
+	}
+	return 0
+}
+
 // bound reports whether the member's present incarnation is the one that its place is
-// tied to: the first one.
+// tied to: the first one, or who is a member of its view.
 func (n *stormNode) bound() bool {
-	return n.identity < 100 && (n.view == nil || n.view.Has(n.identity))
+	if n.view == nil {
+		return n.identity < 100
+	}
+	return n.view.Has(n.identity)
 }

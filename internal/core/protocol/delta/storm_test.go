@@ -27,6 +27,8 @@ type weather struct {
 	amnesia float64 // chance that a restart, once the members agreed, finds no data
 	idle    int     // members, the last ones, that have nothing to say
 	evicts  float64 // chance that a member is told to have another one let go
+	returns float64 // chance that one that was let go, or came without data, is told to come back
+	joins   int     // newcomers, who ask for places behind those of the members
 
 	sizeMax                         int // bytes of a batch; 0: 100
 	window, message, memory, ahead  int // of delta.Config
@@ -50,6 +52,7 @@ type storm struct {
 	mails int // messages sent
 
 	loaded int // parked batches that were read again
+	again  int // batches that were written again
 }
 
 // stormNode is a member with all that outlives it.
@@ -68,6 +71,8 @@ type stormNode struct {
 	release []protocol.Batch
 	owns    int          // references that the reducer has not given back
 	view    *member.View // by which it goes; nil: none
+	places  int          // that its reducer knows of
+	loses   bool         // it does not run, and will find nothing of its data
 }
 
 type stormLink struct {
@@ -82,12 +87,12 @@ type packet struct {
 }
 
 func newStorm(seed uint64, w weather) *storm {
-	s := &storm{weather: w, rng: rand.New(rand.NewPCG(seed, 0)), judge: newJudge(w.members)}
-	for i := range w.members {
+	s := &storm{weather: w, rng: rand.New(rand.NewPCG(seed, 0)), judge: newJudge(w.members + w.joins)}
+	for i := range w.members + w.joins {
 		s.nodes = append(s.nodes, &stormNode{id: member.ID(i), identity: member.Identity(i + 1), durable: w.durable})
-		s.links = append(s.links, make([]stormLink, w.members))
+		s.links = append(s.links, make([]stormLink, w.members+w.joins))
 	}
-	for i := range s.nodes {
+	for i := range w.members {
 		s.start(i)
 	}
 	return s
@@ -101,12 +106,15 @@ func (s *storm) start(i int) {
 	config := delta.Config{
 		Self: n.id, Members: s.members, Identity: n.identity, Life: n.life, Durable: n.durable, Datagram: !s.reliable,
 		WindowBytesMax: s.window, MessageBytesMax: s.message, MemoryBytesMax: s.memory, AheadBytesMax: s.ahead,
-		TrimNoticeBytes: s.memory / 4, Changes: s.evicts > 0,
+		TrimNoticeBytes: s.memory / 4, Changes: s.changes(),
 	}
-	n.owns, n.view = 0, n.journal.View
+	n.owns, n.view, n.places = 0, n.journal.View, s.members
+	if n.view != nil {
+		n.places = len(n.view.Places)
+	}
 	n.prefix = driver.Prefix{Fold: script.Fold}
 	n.prefix.Begin(&n.journal.Base)
-	if n.life > 1 {
+	if n.life > 1 || n.view != nil {
 		config.Recovered = n.recover()
 	}
 	n.reducer = mutant.NewDelta(s.mutant, config)
@@ -141,13 +149,13 @@ func (n *stormNode) lose() {
 // sever breaks a connection, connect makes a new one if both ends are there.
 func (s *storm) sever(from, to int) {
 	s.links[from][to].epoch++
-	if s.nodes[from].reducer != nil {
+	if s.nodes[from].reducer != nil && to < s.nodes[from].places {
 		s.step(from, protocol.Event{Kind: protocol.Down, Peer: member.ID(to)})
 	}
 }
 
 func (s *storm) connect(from, to int) {
-	if !s.links[from][to].cut && s.nodes[from].reducer != nil && s.nodes[to].reducer != nil {
+	if !s.links[from][to].cut && s.nodes[from].reducer != nil && s.nodes[to].reducer != nil && to < s.nodes[from].places {
 		s.step(from, protocol.Event{Kind: protocol.Up, Peer: member.ID(to), Reliable: true})
 	}
 }
@@ -194,6 +202,8 @@ func (s *storm) take(i int, e protocol.Event) {
 			n.release = append(n.release, b)
 		}
 	}
+	orphans := slices.Clone(fx.Orphans)
+	defer s.goOn(i, fx.View, orphans)
 	if e.Kind != protocol.Flush && fx.Reset == nil {
 		return
 	}
