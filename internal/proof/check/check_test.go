@@ -62,6 +62,10 @@ func receives(id, peer member.ID, session uint64) trace.Event {
 	return trace.Event{Kind: trace.Receive, Member: id, Peer: peer, Identity: identity(peer), Session: session}
 }
 
+func forced(id member.ID, number uint64) trace.Event {
+	return trace.Event{Kind: trace.Forced, Member: id, Number: number, Hash: 5}
+}
+
 func installs(id member.ID, number, lineage uint64) trace.Event {
 	return trace.Event{Kind: trace.Install, Member: id, Number: number, Hash: lineage, Count: 2}
 }
@@ -178,6 +182,8 @@ func mistakes() map[string][]trace.Event {
 			appends(a, a, 1, 1), appends(b, a, 1, 1), delivers(a, a, 1, 1, 0), installs(b, 2, 7), {Kind: trace.Ends, Member: b, Stream: a},
 		},
 		"readers-count-nowhere": {installs(a, 2, 7), {Kind: trace.Ends, Member: a, Stream: a}, appends(a, a, 1, 1)},
+		"histories-never-mix":   {forced(a, 2), installs(a, 2, 7), appends(a, a, 1, 1), appends(b, a, 1, 1)},
+		"force-keeps":           {forced(a, 2), installs(a, 2, 7), {Kind: trace.Ends, Member: a, Stream: b, Have: 1}, {Kind: trace.Send, Member: a, Peer: b}},
 		"votes-remembered":      {votes(a, 1, 3), votes(a, 1, 2)},
 		"causality":             {appends(b, b, 1, 9), appends(a, b, 1, 9), appends(a, a, 1, 9)},
 		"exact-tuple":           {appends(a, a, 1, 1), final(a, 1, true, "(1,0.25)")},

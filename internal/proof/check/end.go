@@ -9,7 +9,7 @@ import (
 // everything settles everywhere, and members know it.
 func progress(c *checker) rule {
 	return func(e *trace.Event) {
-		if e.Note != PhaseEnd || !c.past.header.Progress {
+		if e.Note != PhaseEnd || !c.past.header.Progress || c.past.parted() {
 			return
 		}
 		for k := range c.past.members {

@@ -19,10 +19,8 @@ type history struct {
 	counted []member.Identity                   // of each place the life whose entries were delivered; 0: none yet
 	former  []member.Identity                   // the same of the cluster that all forgot
 	anew    int                                 // how often all forgot, and the cluster began anew
-	order   []placed                            // the batches delivered at the foremost member, from 0
-	views   map[uint64]uint64                   // lineages by number
-	ends    []uint64                            // of each stream how many entries it has, if who wrote it was let go; else as many as there can be
-	endsAt  []uint64                            // in the view of which number
+	founded *branch                             // the history of the founders
+	newest  *branch                             // the one that was forced last; that of the founders if none was
 	roots   map[member.Identity]member.Identity // of the identities under which who came, or came back, writes: that of the first who wrote the stream
 	pens    map[member.Identity]member.Identity // of the same ones: that of who writes
 	heirs   map[member.Identity]member.Identity // of who goes on with the stream of another one: that of the first who wrote it
@@ -52,7 +50,10 @@ type witness struct {
 	covered   []uint64          // of them, those that a snapshot stands for
 	ever      []uint64          // the most of each stream that any life held
 	kept      []uint64          // the same, as far as the stream was not cut before that by now
+	branch    *branch           // the history that it goes by
+	coming    *branch           // that of the view that is told next
 	told      uint64            // the number of the view that the life with this data told last
+	toldIn    *branch           // the history of that
 	before    uint64            // the same of the one before
 	returns   []int             // how often the writer of each stream had come back by then
 	past      []pastLife        // whose data was lost
@@ -92,6 +93,7 @@ type batch struct {
 	hash       uint64
 	at         time.Duration
 	pen        member.Identity // under which it was written
+	branch     *branch         // the history that its origin went by
 }
 
 // placed is a batch with its place in the order.
@@ -106,7 +108,9 @@ func (b *batch) end() uint64 { return b.seq + b.count }
 
 func (h *history) reset(header trace.Header) {
 	n := len(header.Members)
-	*h = history{views: map[uint64]uint64{}, roots: map[member.Identity]member.Identity{}, pens: map[member.Identity]member.Identity{}, heirs: map[member.Identity]member.Identity{}, tenants: make([]member.Identity, n), endsAt: make([]uint64, n), ends: slices.Repeat([]uint64{endless}, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
+	*h = history{roots: map[member.Identity]member.Identity{}, pens: map[member.Identity]member.Identity{}, heirs: map[member.Identity]member.Identity{}, tenants: make([]member.Identity, n), header: header, members: make([]witness, n), streams: make([]stream, n), counted: make([]member.Identity, n), former: make([]member.Identity, n)}
+	h.founded = newBranch(nil, n)
+	h.newest = h.founded
 	for i := range h.members {
 		if header.Founders > 0 && i >= header.Founders {
 			h.newcomers.Add(member.ID(i))
@@ -114,7 +118,7 @@ func (h *history) reset(header trace.Header) {
 	}
 	for i := range h.members {
 		h.members[i] = witness{
-			gone: slices.Clone(h.newcomers),
+			gone: slices.Clone(h.newcomers), branch: h.founded, coming: h.founded, toldIn: h.founded,
 			held: make([]uint64, n), covered: make([]uint64, n), ever: make([]uint64, n), kept: make([]uint64, n), returns: make([]int, n), last: make([]clock.Time, n), writers: make([]member.Identity, n),
 			published: make(clock.Vector, n), spoken: make(clock.Vector, n),
 		}
@@ -152,15 +156,16 @@ func (h *history) note(e *trace.Event) {
 		}
 	case trace.Sample:
 		m.sample = *e
+	case trace.Forced:
+		h.noteForced(m, e)
 	case trace.Install:
-		h.views[e.Number] = e.Hash
+		h.noteBranch(m)
+		m.branch.views[e.Number] = e.Hash
 		m.view, m.size, m.gone = e.Number, int(e.Count), slices.Clone(h.newcomers)
-		m.before, m.told = m.told, e.Number
+		m.before, m.told, m.toldIn = m.told, e.Number, m.branch
 		clear(m.returns)
 	case trace.Ends:
-		if m.view >= h.endsAt[e.Stream] {
-			h.ends[e.Stream], h.endsAt[e.Stream] = e.Have, m.view
-		}
+		m.branch.end(e.Stream, e.Have, m.view)
 		m.end(e.Stream, e.Have)
 	case trace.Opens:
 		h.noteOpens(m, e)
@@ -192,14 +197,14 @@ func (h *history) forget() {
 	for i := range h.members {
 		h.members[i].informed = h.members[i].running
 	}
-	h.order = nil
+	h.founded = newBranch(nil, len(h.members))
+	h.newest = h.founded
+	for i := range h.members {
+		h.members[i].branch, h.members[i].coming, h.members[i].toldIn = h.founded, h.founded, h.founded
+	}
 	h.anew++
 	copy(h.former, h.counted)
 	clear(h.counted)
-	clear(h.views)
-	for stream := range h.ends {
-		h.ends[stream], h.endsAt[stream] = endless, 0
-	}
 }
 
 func (h *history) anyInformed() bool {
@@ -224,10 +229,12 @@ func (h *history) wasInformed(place member.ID, identity member.Identity) bool {
 func (h *history) noteStart(m *witness, e *trace.Event) {
 	if m.identity != e.Identity {
 		m.retire()
+		m.toldIn = h.founded
 		m.informed = m.identities == 0 || !h.anyInformed()
 	}
 	m.start(e)
 	m.gone = slices.Clone(h.newcomers)
+	m.branch, m.coming = h.founded, h.founded
 }
 
 // Notes of trace.Crash events.
@@ -312,7 +319,7 @@ func (m *witness) end(stream member.ID, have uint64) {
 }
 
 // isGone reports whether who had a place was let go.
-func (h *history) isGone(place member.ID) bool { return h.ends[place] != endless }
+func (h *history) isGone(place member.ID) bool { return h.newest.ends[place] != endless }
 
 // discard forgets the end of a stream of a life of its origin that turns out
 // not to count. Before the first delivery members may do that.
@@ -324,7 +331,7 @@ func (m *witness) discard(stream member.ID, have uint64) {
 // earlier run, where there was one: this trace does not show it.
 func (h *history) adopt(e *trace.Event) {
 	if h.header.Earlier && h.members[e.Member].opening && e.Stream != e.Member {
-		h.streams[e.Stream].add(e, h.root(e.Identity))
+		h.streams[e.Stream].add(e, h.root(e.Identity), h.members[e.Member].branch)
 	}
 }
 
@@ -346,7 +353,7 @@ func (h *history) rebind(e *trace.Event) {
 
 func (h *history) noteAppend(m *witness, e *trace.Event) {
 	if h.isOwn(e) {
-		h.streams[e.Stream].add(e, h.root(e.Identity))
+		h.streams[e.Stream].add(e, h.root(e.Identity), m.branch)
 	}
 	last := e.Seq + e.Count - 1
 	m.kept[e.Stream] = max(m.kept[e.Stream], last)
@@ -358,18 +365,18 @@ func (h *history) noteAppend(m *witness, e *trace.Event) {
 
 // add takes what the origin appended, and passes over what a restart appends
 // once more.
-func (s *stream) add(e *trace.Event, root member.Identity) {
+func (s *stream) add(e *trace.Event, root member.Identity, in *branch) {
 	s.turnTo(root)
 	if e.Seq <= s.length() {
 		return
 	}
-	s.batches = append(s.batches, batch{seq: e.Seq, count: e.Count, time: e.Time, bytes: e.Bytes, hash: e.Hash, at: e.At, pen: e.Identity})
+	s.batches = append(s.batches, batch{seq: e.Seq, count: e.Count, time: e.Time, bytes: e.Bytes, hash: e.Hash, at: e.At, pen: e.Identity, branch: in})
 }
 
 func (h *history) noteDeliver(m *witness, e *trace.Event) {
 	h.counted[e.Stream] = h.root(e.Identity)
-	if i, found := h.find(e.Position); !found {
-		h.order = slices.Insert(h.order, i, placed{
+	if i, found := m.branch.find(e.Position); !found {
+		m.branch.order = slices.Insert(m.branch.order, i, placed{
 			stream: e.Stream, identity: e.Identity, position: e.Position,
 			batch: batch{seq: e.Seq, count: e.Count, time: e.Time, hash: e.Hash, at: e.At, pen: e.Identity},
 		})
@@ -380,8 +387,8 @@ func (h *history) noteDeliver(m *witness, e *trace.Event) {
 // find returns the index in the order of the batch at a position, and reports whether
 // anybody has delivered it. A state that came from a peer may stand for batches that
 // nobody has delivered yet: who sent it is about to.
-func (h *history) find(position uint64) (index int, found bool) {
-	return slices.BinarySearchFunc(h.order, position, func(p placed, position uint64) int {
+func (b *branch) find(position uint64) (index int, found bool) {
+	return slices.BinarySearchFunc(b.order, position, func(p placed, position uint64) int {
 		return compare(p.position, position)
 	})
 }
@@ -397,14 +404,14 @@ func (s *stream) after(have uint64) int {
 
 // heldBy returns how much of a stream the life holds, or held, that counts at a
 // place: the one whose own entries others hold. Where that cannot be told it is
-// the most that any life held.
-func (h *history) heldBy(place int, stream member.ID) uint64 {
+// the most that any life held. Cuts of other histories than one do not matter.
+func (h *history) heldBy(place int, stream member.ID, in *branch) uint64 {
 	m := &h.members[place]
 	counts := cmp.Or(h.tenants[place], h.counted[place])
 	if m.identities <= 1 {
 		kept := m.kept[stream]
 		for i := range h.streams[stream].cuts {
-			if c := &h.streams[stream].cuts[i]; c.number > m.told { // what it holds beyond is what was written before
+			if c := &h.streams[stream].cuts[i]; in.isWithin(c.branch) && !c.isKnownTo(m) { // what it holds beyond is what was written before
 				kept = min(kept, c.entries)
 			}
 		}
@@ -428,7 +435,7 @@ func (h *history) heldOf(m *witness, origin int) *stream {
 	s := &h.streams[origin]
 	for _, identity := range []member.Identity{m.writers[origin], h.counted[origin], h.former[origin]} {
 		if known := s.of(identity); known != nil && identity != 0 {
-			return known.asKnownTo(m.told)
+			return known.asKnownTo(m)
 		}
 	}
 	longest := s

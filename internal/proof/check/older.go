@@ -35,7 +35,7 @@ func (h *history) noteOlder(e *trace.Event) {
 	case trace.Append:
 		m.ever[e.Stream] = max(m.ever[e.Stream], e.Seq+e.Count-1)
 		if s := &h.streams[e.Stream]; e.Stream == e.Member && s.identity == h.root(e.Identity) && e.Seq == s.length()+1 {
-			s.add(e, s.identity)
+			s.add(e, s.identity, m.branch)
 		}
 	}
 }

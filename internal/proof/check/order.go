@@ -10,8 +10,13 @@ import (
 // other. Each delivery is compared with what anybody has delivered there.
 func agreement(c *checker) rule {
 	return func(e *trace.Event) {
-		order := c.past.order
-		i, found := c.past.find(e.Position)
+		m := &c.past.members[e.Member]
+		if e.Kind == trace.Install {
+			c.judgeBrought(e, m)
+			return
+		}
+		order := m.branch.order
+		i, found := m.branch.find(e.Position)
 		switch {
 		case i > 0 && order[i-1].position+order[i-1].count > e.Position:
 			c.violated(e, "delivers %d/%d after %d entries, where no batch begins; the one before begins after %d", e.Stream, e.Seq, e.Position, order[i-1].position)
@@ -27,6 +32,25 @@ func agreement(c *checker) rule {
 			c.violated(e, "after %d entries delivers %d/%d (%d entries) at time %d with content %x, another member %d/%d (%d entries) at time %d with content %x",
 				e.Position, e.Stream, e.Seq, e.Count, uint64(e.Time), e.Hash,
 				want.stream, want.seq, want.count, uint64(want.time), want.hash)
+		}
+	}
+}
+
+// judgeBrought compares what a member delivered with the order of the history that it
+// goes over to.
+func (c *checker) judgeBrought(e *trace.Event, m *witness) {
+	if m.coming == m.branch {
+		return
+	}
+	for _, p := range m.shown() {
+		i, found := m.coming.find(p.position)
+		if !found {
+			continue
+		}
+		want := &m.coming.order[i]
+		if p.stream != want.stream || p.seq != want.seq || p.count != want.count || p.time != want.time || p.hash != want.hash || p.identity != want.identity {
+			c.violated(e, "goes over to a history in which %d/%d is after %d entries, where it delivered %d/%d", want.stream, want.seq, p.position, p.stream, p.seq)
+			return
 		}
 	}
 }

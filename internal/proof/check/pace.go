@@ -86,14 +86,14 @@ func healTime(c *checker) rule {
 // end of a phase.
 func (c *checker) judgeWaiting(e *trace.Event, k int, m *witness, within, from time.Duration) {
 	delivered := make([]uint64, len(c.past.streams))
-	next, _ := c.past.find(m.position)
+	next, _ := m.branch.find(m.position)
 	for i := range next {
-		p := &c.past.order[i]
+		p := &m.branch.order[i]
 		delivered[p.stream] = p.end() - 1
 	}
 	for j := range c.past.streams {
 		s := &c.past.streams[j]
-		if i := s.after(delivered[j]); i < len(s.batches) && e.At > max(s.batches[i].at, from)+within && s.batches[i].seq <= c.past.ends[j] {
+		if i := s.after(delivered[j]); i < len(s.batches) && e.At > max(s.batches[i].at, from)+within && s.batches[i].seq <= m.branch.ends[j] {
 			horizon, by := m.horizon()
 			c.violated(e, "member %d has not delivered %d/%d, %v after it was appended; its horizon is %s, set by stream %d",
 				member.ID(k), member.ID(j), s.batches[i].seq, e.At-s.batches[i].at, horizon, by)
@@ -138,7 +138,7 @@ func quietEnd(c *checker) rule {
 
 // isQuiet reports whether a run ends, and long after everything had settled.
 func (c *checker) isQuiet(e *trace.Event, settled time.Duration) bool {
-	return e.Note == PhaseEnd && c.past.header.Progress && e.At > settled+quietAfter+quietWindowLeast
+	return e.Note == PhaseEnd && c.past.header.Progress && !c.past.parted() && e.At > settled+quietAfter+quietWindowLeast
 }
 
 // logsEmpty: after the last settling nobody keeps batches.

@@ -128,14 +128,14 @@ func (b *beliefs) note(e *trace.Event) clock.Mark {
 // to another one may promise for a stream that does not count. Where a stream goes on
 // behind a cut, what was promised before is taken back to where it begins.
 func truePromises(c *checker) rule {
-	promised, opened := make([]clock.Time, len(c.past.members)), make([]uint64, len(c.past.members))
+	promised, opened := make([]clock.Time, len(c.past.members)), make([]cutOff, len(c.past.members))
 	return func(e *trace.Event) {
 		origin := &c.past.members[e.Stream]
 		s := &c.past.streams[e.Stream]
 		switch {
 		case e.Kind == trace.Opens:
-			if e.Number > opened[e.Stream] {
-				opened[e.Stream], promised[e.Stream] = e.Number, min(promised[e.Stream], e.Promise)
+			if in := c.past.members[e.Member].branch; e.Number > opened[e.Stream].number || in != opened[e.Stream].branch && in.isWithin(opened[e.Stream].branch) {
+				opened[e.Stream], promised[e.Stream] = cutOff{number: e.Number, branch: in}, min(promised[e.Stream], e.Promise)
 			}
 		case e.Kind == trace.Start:
 			if origin := &c.past.members[e.Member]; origin.identity != e.Identity {
@@ -145,7 +145,7 @@ func truePromises(c *checker) rule {
 			if c.past.isOwn(e) && e.Seq > c.past.ownOf(e.Stream, origin.identity).length() && e.Time <= promised[e.Stream] {
 				c.violated(e, "appends its own %d/%d at time %d, for which %d was promised", e.Stream, e.Seq, uint64(e.Time), uint64(promised[e.Stream]))
 			}
-		case c.past.members[e.Member].gone.Has(e.Stream), c.past.members[e.Member].view < opened[e.Stream]: // nothing beyond its end counts
+		case c.past.members[e.Member].gone.Has(e.Stream), opened[e.Stream].isAhead(&c.past.members[e.Member]): // nothing beyond its end counts
 		case e.Stream == e.Member && c.past.ownOf(e.Stream, origin.identity) == nil:
 			promised[e.Stream] = max(promised[e.Stream], e.Promise)
 		case origin.identities > 1:
@@ -166,8 +166,9 @@ func (c *checker) judgePromise(e *trace.Event, s *stream) {
 // trimmedIsHeld: what a member forgets, every member held durably.
 func trimmedIsHeld(c *checker) rule {
 	return func(e *trace.Event) {
+		m := &c.past.members[e.Member]
 		for k := range c.past.members {
-			if held := c.past.heldBy(k, e.Stream); held < e.Have && !c.past.members[e.Member].gone.Has(member.ID(k)) {
+			if held := c.past.heldBy(k, e.Stream, m.branch); held < e.Have && !m.gone.Has(member.ID(k)) && m.branch.isWithin(c.past.members[k].branch) {
 				c.violated(e, "forgets %d entries of stream %d, of which member %d only held %d", e.Have, e.Stream, member.ID(k), held)
 			}
 		}
@@ -182,7 +183,7 @@ func heldByEnough(c *checker) rule {
 			must = member.Holders(size)
 		}
 		for k := range c.past.members {
-			if c.past.heldBy(k, e.Stream) >= e.Seq+e.Count-1 {
+			if c.past.heldBy(k, e.Stream, c.past.members[e.Member].branch) >= e.Seq+e.Count-1 {
 				holders++
 			}
 		}

@@ -12,6 +12,7 @@ import (
 // cutOff is what lay beyond a cut when the origin came back.
 type cutOff struct {
 	number  uint64 // of the view in which it did
+	branch  *branch
 	entries uint64 // that it had in the order
 	batches []batch
 	lost    bool // another one goes on with the stream: nobody writes them again
@@ -58,14 +59,12 @@ func (h *history) noteOpens(m *witness, e *trace.Event) {
 			h.heirs[writer] = root
 		}
 		h.streams[e.Stream].turnTo(root)
-		h.streams[e.Stream].open(e, writer)
+		h.streams[e.Stream].open(e, writer, m.branch)
 		h.tenants[e.Stream] = writer
 	}
 	m.returns[e.Stream]++
 	m.gone.Remove(e.Stream)
-	if m.view >= h.endsAt[e.Stream] {
-		h.ends[e.Stream], h.endsAt[e.Stream] = endless, m.view
-	}
+	m.branch.end(e.Stream, endless, m.view)
 	if e.Number > m.before {
 		m.held[e.Stream], m.kept[e.Stream] = min(m.held[e.Stream], e.Have), min(m.kept[e.Stream], e.Have)
 		said := &m.published[e.Stream]
@@ -74,9 +73,9 @@ func (h *history) noteOpens(m *witness, e *trace.Event) {
 }
 
 // open cuts the stream off for who writes it to go on.
-func (s *stream) open(e *trace.Event, writer member.Identity) {
+func (s *stream) open(e *trace.Event, writer member.Identity, in *branch) {
 	at := s.after(e.Have)
-	s.cuts = append(s.cuts, cutOff{number: e.Number, entries: e.Have, batches: slices.Clone(s.batches[at:])})
+	s.cuts = append(s.cuts, cutOff{number: e.Number, branch: in, entries: e.Have, batches: slices.Clone(s.batches[at:])})
 	s.batches = s.batches[:at:at]
 	if before := cmp.Or(s.tenant, s.identity); before != writer {
 		for i := range s.cuts {
@@ -103,10 +102,20 @@ func (s *stream) turnTo(identity member.Identity) {
 	s.older = older
 }
 
-// asKnownTo returns the stream as who went by a view last knows it.
-func (s *stream) asKnownTo(view uint64) *stream {
+// isKnownTo reports whether a member goes by a view in which the stream was cut.
+func (c *cutOff) isKnownTo(m *witness) bool {
+	return c.number <= m.told && m.toldIn.isWithin(c.branch)
+}
+
+// isAhead reports whether a stream went on in no view that a member goes by now.
+func (c *cutOff) isAhead(m *witness) bool {
+	return c.number > 0 && (c.number > m.view || !m.branch.isWithin(c.branch))
+}
+
+// asKnownTo returns the stream as a member knows it by the view that it went by last.
+func (s *stream) asKnownTo(m *witness) *stream {
 	for i := range s.cuts {
-		if c := &s.cuts[i]; c.number > view {
+		if c := &s.cuts[i]; !c.isKnownTo(m) {
 			return &stream{identity: s.identity ^ member.Identity(c.number), batches: append(slices.Clip(s.batches[:s.after(c.entries)]), c.batches...)}
 		}
 	}

@@ -133,6 +133,9 @@ func sameText(c *checker) rule {
 		for k := range c.past.members {
 			other := c.past.members[k].final
 			alike := c.past.header.Alike && !c.past.isGone(member.ID(k)) && !c.past.isGone(e.Member)
+			if c.past.members[k].branch != c.past.members[e.Member].branch {
+				continue
+			}
 			if other == nil || member.ID(k) == e.Member || !(e.Complete && other.Complete || alike) {
 				continue
 			}
@@ -155,7 +158,7 @@ func exactlyOnce(c *checker) rule {
 			invented(e)
 			return
 		}
-		if e.Note != PhaseEnd || !c.past.header.Progress {
+		if e.Note != PhaseEnd || !c.past.header.Progress || c.past.parted() {
 			return
 		}
 		all := c.past.appended()
@@ -171,7 +174,7 @@ func exactlyOnce(c *checker) rule {
 // appended counts the entries of all streams.
 func (h *history) appended() (entries uint64) {
 	for j := range h.streams {
-		entries += min(h.streams[j].longest(), h.ends[j])
+		entries += min(h.streams[j].longest(), h.newest.ends[j])
 	}
 	return entries
 }

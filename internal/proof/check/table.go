@@ -65,8 +65,8 @@ const Lockstep = "lockstep"
 func stepChecks() []Check {
 	return []Check{
 		{
-			Name: "agreement", Promise: "The settled sequences of any two members, restarts included, are one a prefix of the other.",
-			Catches: "bad promise, tie order", kinds: []trace.Kind{trace.Deliver}, applies: always, rule: agreement,
+			Name: "agreement", Promise: "The settled sequences of any two members of one history, restarts included, are one a prefix of the other.",
+			Catches: "bad promise, tie order", kinds: []trace.Kind{trace.Install, trace.Deliver}, applies: always, rule: agreement,
 		},
 		{
 			Name: "append-only", Promise: "A member's deliveries follow each other without a gap, in rising order, and never go back.",
@@ -198,7 +198,7 @@ func viewChecks() []Check {
 		},
 		{
 			Name: "nothing-taken-back", Promise: "No view ends a stream before what anybody delivered of it, and all views end it at the same entry.",
-			Catches: "base of a minority, wedge forgotten", kinds: []trace.Kind{trace.Deliver, trace.Ends}, applies: underDelta, rule: nothingTakenBack,
+			Catches: "base of a minority, wedge forgotten", kinds: []trace.Kind{trace.Install, trace.Deliver, trace.Ends}, applies: underDelta, rule: nothingTakenBack,
 		},
 		{
 			Name: "votes-remembered", Promise: "What a member says it promised and accepted of the next view never becomes less, across restarts either.",
@@ -215,6 +215,18 @@ func viewChecks() []Check {
 		{
 			Name: "readers-count-nowhere", Promise: "Who was let go, has just joined or only reads adds nothing to the order.",
 			Catches: "entries beyond a cut", kinds: []trace.Kind{trace.Start, trace.Install, trace.Ends, trace.Append}, applies: underDelta, rule: readersCountNowhere,
+		},
+		{
+			Name: "histories-never-mix", Promise: "Where some went on by force without others, nobody takes what was written in another history than its own.",
+			Catches: "two contents of one history", kinds: []trace.Kind{trace.Append, trace.Deliver}, applies: underDelta, rule: neverMixed,
+		},
+		{
+			Name: "force-keeps", Promise: "Who goes on by force holds all that is said to be kept.",
+			Catches: "base that nobody holds", kinds: []trace.Kind{trace.Start, trace.Install, trace.Ends, trace.Deliver, trace.Publish, trace.Send, trace.Sample}, applies: underDelta, rule: keptByForce,
+		},
+		{
+			Name: "parted-say-so", Promise: "Where two members go by histories that have parted, and hear each other, both say so.",
+			Catches: "a silent fork", applies: underDelta,
 		},
 	}
 }

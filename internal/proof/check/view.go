@@ -11,7 +11,7 @@ func oneView(c *checker) rule {
 		if e.Kind == trace.Start {
 			return
 		}
-		if lineage, known := c.past.views[e.Number]; known && lineage != e.Hash {
+		if lineage, known := c.past.members[e.Member].coming.views[e.Number]; known && lineage != e.Hash {
 			c.violated(e, "goes by view %d of lineage %x, another member by one of lineage %x", e.Number, e.Hash, lineage)
 		}
 		if before := c.past.members[e.Member].view; e.Number < before {
@@ -20,32 +20,48 @@ func oneView(c *checker) rule {
 	}
 }
 
+// endAt is an end of a stream: in which history, and how often its writer had come back.
+type endAt struct {
+	in      *branch
+	stream  member.ID
+	returns int
+}
+
 // nothingTakenBack: where the stream of who was let go ends, all that anybody
-// delivered of it lies before that.
+// delivered of it in that history lies before that.
 func nothingTakenBack(c *checker) rule {
-	last := make([]uint64, len(c.past.members))
-	cuts := map[[2]int]uint64{} // by stream and how often its writer had come back
-	anew := 0
-	return func(e *trace.Event) {
-		if anew != c.past.anew {
-			anew = c.past.anew
-			clear(last)
-			clear(cuts)
+	last := map[*branch][]uint64{} // entries that were delivered
+	cuts := map[endAt]uint64{}
+	raise := func(in *branch, stream member.ID, entries uint64) {
+		if last[in] == nil {
+			last[in] = make([]uint64, len(c.past.members))
 		}
-		m, end := &c.past.members[e.Member], c.past.ends[e.Stream]
-		at := [2]int{int(e.Stream), m.returns[e.Stream]}
+		last[in][stream] = max(last[in][stream], entries)
+	}
+	return func(e *trace.Event) {
+		m := &c.past.members[e.Member]
+		if e.Kind == trace.Install {
+			for _, p := range m.shown() {
+				raise(m.coming, p.stream, p.end()-1)
+			}
+			return
+		}
+		if raise(m.branch, e.Stream, 0); e.Kind == trace.Deliver {
+			raise(m.branch, e.Stream, e.Seq+e.Count-1)
+		}
+		shown, end := last[m.branch][e.Stream], m.branch.ends[e.Stream]
+		at := endAt{m.branch, e.Stream, m.returns[e.Stream]}
 		cut, known := cuts[at]
 		switch {
 		case e.Kind == trace.Deliver:
-			last[e.Stream] = max(last[e.Stream], e.Seq+e.Count-1)
-			if end < last[e.Stream] {
+			if end < shown {
 				c.violated(e, "delivers %d/%d, although that stream ends after %d entries", e.Stream, e.Seq, end)
 			}
 		case known && e.Have != cut:
 			c.violated(e, "ends stream %d after %d entries, another member after %d", e.Stream, e.Have, cut)
 		case known:
-		case e.Have < last[e.Stream]:
-			c.violated(e, "ends stream %d after %d entries, of which %d were delivered", e.Stream, e.Have, last[e.Stream])
+		case e.Have < shown:
+			c.violated(e, "ends stream %d after %d entries, of which %d were delivered", e.Stream, e.Have, shown)
 		default:
 			cuts[at] = e.Have
 		}

@@ -21,7 +21,8 @@ func (n *node) evict(whom member.ID) {
 	n.change(member.Change{Kind: member.Evict, Identity: v.Places[whom].Identity})
 }
 
-// force tells the member to go on by force with all members that it hears, but for one.
+// force tells the member to go on by force with all members of its history that it hears,
+// but for one.
 func (n *node) force(whom member.ID) {
 	if !n.listens() {
 		return
@@ -33,7 +34,8 @@ func (n *node) force(whom member.ID) {
 	}
 	c := member.Change{Kind: member.Force}
 	for place := range v.Places {
-		if p := &v.Places[place]; p.Role == member.Writer && status.Heard[place] && member.ID(place) != whom {
+		apart := slices.Contains(status.Findings, protocol.Finding{Kind: protocol.OtherHistory, Member: member.ID(place)})
+		if p := &v.Places[place]; p.Role == member.Writer && status.Heard[place] && member.ID(place) != whom && !apart {
 			c.Survivors = append(c.Survivors, p.Identity)
 		}
 	}

@@ -71,24 +71,33 @@ func (w *world) demand() {
 	}
 }
 
-// judgeNewest: where members lost their data, and all who belong to the newest view are
+// judgeNewest: where members lost their data, or their histories parted, and all who belong to the newest view are
 // there in the end, with theirs, all settles that they wrote.
 func (w *world) judgeNewest() {
-	if !w.shape.Changes || w.header.Progress || !w.header.Alike || w.firstLoss() == never {
+	parted := w.parted()
+	if !w.shape.Changes || w.header.Progress && !parted || !w.header.Alike || w.firstLoss() == never && !parted {
 		return
 	}
-	var newest *member.View
+	newest := map[member.Root]*member.View{}
 	for _, n := range w.nodes {
 		if !n.running {
 			continue
 		}
-		if v := n.reducer.Status().View; v != nil && (newest == nil || v.Number > newest.Number) {
-			newest = v
+		if v := n.reducer.Status().View; v != nil && (newest[n.tip] == nil || v.Number > newest[n.tip].Number) {
+			newest[n.tip] = v
 		}
 	}
-	if newest == nil || newest.Number == 1 {
-		return
+	for _, n := range w.nodes { // each history once, in the order of its first member
+		if v := newest[n.tip]; n.running && v != nil && v.Number > 1 {
+			w.judgeComplete(v)
+			delete(newest, n.tip)
+		}
 	}
+}
+
+// judgeComplete: if all who belong to the newest view of a history are there in the end,
+// they are complete.
+func (w *world) judgeComplete(newest *member.View) {
 	for place, n := range w.nodes {
 		if p := &newest.Places[place]; p.Role == member.Writer && !(n.running && !n.paused && n.identity == p.Identity) {
 			return
@@ -116,7 +125,7 @@ const (
 // passes what on has no bound that is of any use, only a distribution: what is
 // demanded is that they come to hold the same, and how late is what the run costs.
 func (w *world) late() bool {
-	if !w.header.Alike || !w.detours || w.now >= w.config.Lasts()+lateMax {
+	if !w.header.Alike || !w.detours || w.parted() || w.now >= w.config.Lasts()+lateMax {
 		return false
 	}
 	first, some := uint64(0), false

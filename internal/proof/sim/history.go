@@ -77,6 +77,45 @@ func (n *node) openHistory(j *journal.Journal, recovered *protocol.Recovered) {
 	}
 }
 
+// order returns what lies at each position in the history that the member goes by.
+func (n *node) order() order {
+	if n.world.orders[n.tip] == nil {
+		n.world.orders[n.tip] = order{}
+	}
+	return n.world.orders[n.tip]
+}
+
+// goBy has the member go by the history of a view, in which all lies where it read it.
+func (n *node) goBy(v *member.View) {
+	before, tip := n.order(), tipOf(v)
+	if n.tip == tip {
+		return
+	}
+	n.tip = tip
+	if n.history == nil {
+		return
+	}
+	settled, now := n.history.Extent().Settled, n.order()
+	for position, b := range before {
+		if position > settled {
+			continue
+		}
+		if known, ok := now[position]; ok && known != b {
+			n.world.broken(onePosition, n.id, "goes over to a history in which %d/%d is at position %d, where it delivered %d/%d", known.origin, known.seq, position, b.origin, b.seq)
+		}
+		now[position] = b
+	}
+}
+
+// tipOf returns where the history of a view was forced to go on last; the zero root if it
+// never was.
+func tipOf(v *member.View) member.Root {
+	if v == nil || len(v.Roots) <= 1 {
+		return member.Root{}
+	}
+	return v.Roots[len(v.Roots)-1]
+}
+
 // settle takes what is delivered into the history, and notes what lies where.
 func (n *node) settle(batches []protocol.Batch) {
 	if n.history == nil {
@@ -86,10 +125,10 @@ func (n *node) settle(batches []protocol.Batch) {
 	first := n.history.Extent().Settled + 1
 	for i := range batches {
 		b := placeOf(&batches[i])
-		if known, ok := n.world.order[first]; ok && known != b {
+		if known, ok := n.order()[first]; ok && known != b {
 			n.world.broken(onePosition, n.id, "delivers %d/%d at position %d, where %d/%d is", b.origin, b.seq, first, known.origin, known.seq)
 		}
-		n.world.order[first] = b
+		n.order()[first] = b
 		first += uint64(b.count)
 	}
 	n.history.Settle(batches)
@@ -102,7 +141,7 @@ func (w *world) beginAnew() {
 		return
 	}
 	w.anew = w.judge.Anew()
-	w.order = order{}
+	clear(w.orders)
 	for _, n := range w.nodes {
 		n.reader.after = 0
 	}
@@ -180,7 +219,7 @@ func (n *node) lookBack() {
 
 // judgePlace compares what is read with what was delivered.
 func (n *node) judgePlace(b *history.Batch) {
-	if got, want := placeOf(&b.Batch), n.world.order[b.First]; got != want {
+	if got, want := placeOf(&b.Batch), n.order()[b.First]; got != want {
 		n.world.broken(onePosition, n.id, "reads %d/%d at position %d, where %d/%d is", got.origin, got.seq, b.First, want.origin, want.seq)
 	}
 }

@@ -172,6 +172,7 @@ func (n *node) installed(v *member.View) {
 	if n.history != nil {
 		n.history.Follow(v)
 	}
+	n.goBy(v)
 	before := n.places
 	n.places = max(before, len(v.Places))
 	if n.world.shape.Streams {

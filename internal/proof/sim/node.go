@@ -60,6 +60,7 @@ type node struct {
 	fall     fall
 	scarce   scarce
 
+	tip      member.Root  // where the history that it goes by was forced to go on last
 	places   int          // of which it knows
 	newcomer *newcomer    // who has the place if it is none of the list's; nil: nobody
 	seat     *member.View // with which that begins; nil: it began
@@ -117,9 +118,9 @@ func (n *node) start() {
 	} else if n.seat != nil {
 		life.Recovered = &protocol.Recovered{View: n.seat}
 	}
-	n.seat, n.places = nil, w.config.Members
+	n.seat, n.places, n.tip = nil, w.config.Members, member.Root{}
 	if life.Recovered != nil && life.Recovered.View != nil {
-		n.places = len(life.Recovered.View.Places)
+		n.places, n.tip = len(life.Recovered.View.Places), tipOf(life.Recovered.View)
 	}
 	n.journal = j
 	before := n.started

@@ -86,7 +86,7 @@ func (r *Runner) prepare(c Config) (*world, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	w := &world{order: order{}, archive: unbroken, config: c, queue: &r.queue, frames: &r.frames, payloads: r.payloads, sink: c.Sink}
+	w := &world{orders: map[member.Root]order{}, archive: unbroken, config: c, queue: &r.queue, frames: &r.frames, payloads: r.payloads, sink: c.Sink}
 	if c.Shape != nil {
 		w.shape = *c.Shape
 	} else {
@@ -196,6 +196,9 @@ func (w *world) drawMap() failure.Map {
 	if old := stream(w.config.Seed, drawOld); w.config.Changes && w.shape.Journal && w.config.Members > 2 && old.IntN(oldIn) == 0 {
 		return failure.RandomOldOfWhoWent(old, w.config.Members, w.config.SendFor).Heal(w.config.SendFor)
 	}
+	if parts := stream(w.config.Seed, drawParts); w.config.Changes && w.shape.Journal && w.config.Members > 1 && parts.IntN(partsIn) == 0 {
+		return failure.RandomPartings(parts, w.config.Members, w.config.SendFor).Heal(w.config.SendFor)
+	}
 	m := w.drawFailures()
 	if w.config.Changes {
 		rng, n := stream(w.config.Seed, drawChanges), len(w.names)
@@ -230,8 +233,11 @@ func (w *world) forgets(a failure.Action) bool {
 // leavesIn: in one of so many runs with changes members leave as planned.
 const leavesIn = 3
 
-// forcesIn: in one of so many runs of two members with changes, one goes on by force. Of
-// more, histories may part, which no check of a run allows for.
+// partsIn: in one of so many runs with changes and journals several sides go on by force,
+// and their histories part.
+const partsIn = 6
+
+// forcesIn: in one of so many other runs of two members with changes, one goes on by force.
 const forcesIn = 2
 
 // deathsIn: in one of so many runs in which members let go of who is away, some are

@@ -77,6 +77,7 @@ const (
 	drawObservers
 	drawForces
 	drawLeaves
+	drawParts
 )
 
 func stream(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }

@@ -34,7 +34,7 @@ type world struct {
 	ways      []way
 	acting    member.ID // whose loop has its turn
 
-	order   order
+	orders  map[member.Root]order                  // by where a history was forced to go on last
 	anew    int                                    // how often the cluster had begun anew when order was looked at last
 	archive func(*journal.Archive) history.Archive // as readers see it: tests break it
 
@@ -364,6 +364,7 @@ func (w *world) finish() {
 	w.ended = true
 	w.judgeNewest()
 	w.judgeObservers()
+	w.judgeParted()
 	for _, n := range w.nodes {
 		if n.running && !n.paused {
 			status := n.reducer.Status()

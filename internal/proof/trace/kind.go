@@ -30,6 +30,7 @@ const (
 	Install
 	Ends
 	Opens
+	Forced
 	kindEnd
 )
 
@@ -125,6 +126,8 @@ func (k Kind) describeView() description {
 		return description{"vote", HasNumber | HasSession | HasSeq, "A message of the member says for the first time what it promised and accepted of what follows the view of a number: session and seq are those ballots, round times 65536 and place."}
 	case Install:
 		return description{"install", HasNumber | HasHash | HasCount | HasTime, "The member goes by the view of a number from now on; hash is its lineage, count are its members, time is its clock."}
+	case Forced:
+		return description{"forced", HasNumber | HasHash | HasTime, "The history of the view told next was forced to go on in the view of a number, without a quorum; hash tells that from others that were forced after the same one, time is its clock."}
 	case Ends:
 		return description{"ends", HasStream | HasIdentity | HasMark, "In the view just told who wrote a stream was let go: it ends after so many entries."}
 	case Opens:

@@ -102,6 +102,11 @@ func (r *Recorder) appendAgain(recovered *protocol.Recovered) {
 
 // install tells that a view counts from now on, and which streams ended with it.
 func (r *Recorder) install(v *member.View, tell func()) {
+	for _, root := range v.Roots[1:] {
+		e := r.begin(Forced)
+		e.Number, e.Hash, e.Time = root.Number, root.Hash, root.Clock
+		tell()
+	}
 	e := r.begin(Install)
 	e.Number, e.Hash, e.Count, e.Time = v.Number, v.Lineage, uint64(v.Size()), v.Clock
 	tell()

@@ -50,7 +50,7 @@ func (d *Delta) isTold() bool {
 	own := d.frontier.mine.mark(d.cfg.Self)
 	for k, r := range d.frontier.rows {
 		l := &d.links[k]
-		if l.peer == d.cfg.Self || !l.presence.up || !d.hears(l) || !d.boundTo(l) || d.roster.IsGone(l.peer) {
+		if l.peer == d.cfg.Self || !l.presence.up || !d.hearsMember(l) || d.roster.IsGone(l.peer) {
 			continue
 		}
 		if r == nil || r.mark(d.cfg.Self).Have < own.Have || r.mark(d.cfg.Self).Promise < own.Promise {

@@ -125,6 +125,12 @@ func (d *Delta) hears(l *link) bool {
 	return l.presence.isHeard(d.now, d.silenceMax(l))
 }
 
+// hearsMember reports whether the peer was heard of late, and speaks as a member of this
+// history: who goes by another one takes nothing that is said here.
+func (d *Delta) hearsMember(l *link) bool {
+	return d.hears(l) && d.boundTo(l) && !(d.cfg.Changes && l.report.estranged)
+}
+
 // known returns how many entries of a stream the peer is known to hold.
 func (d *Delta) known(l *link, stream member.ID) uint64 {
 	have := uint64(0)

@@ -35,10 +35,10 @@ func (d *Delta) Next() time.Duration {
 
 // hearsAt returns when it changes, or is to be told, whether a peer is heard.
 func (d *Delta) hearsAt(l *link) time.Duration {
-	switch heard := d.hears(l); {
-	case d.frontier.mine.hears.Has(l.peer) != (heard && d.boundTo(l)):
+	switch {
+	case d.frontier.mine.hears.Has(l.peer) != d.hearsMember(l):
 		return d.now
-	case heard:
+	case d.hears(l):
 		return l.presence.heard + d.silenceMax(l) + 1
 	}
 	return protocol.Never

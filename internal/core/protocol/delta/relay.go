@@ -40,7 +40,7 @@ func (d *Delta) onTick() {
 func (d *Delta) updateHears() {
 	for i := range d.links {
 		l := &d.links[i]
-		switch hears := d.hears(l) && d.boundTo(l); {
+		switch hears := d.hearsMember(l); {
 		case hears == d.frontier.mine.hears.Has(l.peer):
 			continue
 		case hears:

@@ -99,7 +99,7 @@ func (d *Delta) present() (count int, missing string) {
 // isThere reports whether a peer is heard, or was of late through others.
 func (d *Delta) isThere(peer member.ID) bool {
 	r := d.frontier.rows[peer]
-	return d.hears(&d.links[peer]) && d.boundTo(&d.links[peer]) || r != nil && d.now-r.risen < patience
+	return d.hearsMember(&d.links[peer]) || r != nil && d.now-r.risen < patience
 }
 
 // evidence is the reducer as what a synod looks at.
@@ -166,7 +166,7 @@ func (d *Delta) learnAll(m *protocol.Message) {
 func (d *Delta) meet(l *link, m *protocol.Message) roster.Meeting {
 	meeting := d.roster.Meet(m)
 	l.report.view = m.View
-	l.report.estranged = l.report.estranged || meeting == roster.Foreign
+	l.report.estranged = meeting == roster.Foreign || l.report.estranged && !(d.cfg.Changes && m.View == d.roster.Tag())
 	return meeting
 }
 
