@@ -27,6 +27,8 @@ const (
 	doLose                      // it crashes, and comes back without
 	doBegin                     // its first start
 	doEvict                     // it is told to let a peer go
+	doReturn                    // it asks to be taken back
+	doAdmit                     // it is asked for a place
 )
 
 // actor does something to a member: it is the journal, the sender and the
@@ -92,6 +94,11 @@ func (h *actor) do(a action, peer member.ID, m *mail) {
 		h.step(protocol.Event{Kind: protocol.Receive, Peer: m.from, Message: &message})
 	case doEvict:
 		h.step(protocol.Event{Kind: protocol.Change, Change: &member.Change{Kind: member.Evict, Identity: identityOf(peer, 0)}})
+	case doReturn:
+		h.step(protocol.Event{Kind: protocol.Change, Change: &member.Change{Kind: member.Rejoin, Identity: n.identity}})
+	case doAdmit:
+		name := member.Letter(peer)
+		h.step(protocol.Event{Kind: protocol.Change, Change: &member.Change{Kind: member.Admit, Identity: identityOf(peer, 0), Name: name, Address: name + ":1"}})
 	case doRelink:
 		h.step(protocol.Event{Kind: protocol.Down, Peer: peer})
 		h.step(protocol.Event{Kind: protocol.Up, Peer: peer, Reliable: true})
@@ -99,6 +106,20 @@ func (h *actor) do(a action, peer member.ID, m *mail) {
 		h.connect()
 	}
 	h.step(protocol.Event{Kind: protocol.Flush})
+	if h.world.config.Evicted {
+		h.writeAgain()
+	}
+}
+
+// writeAgain submits what is to be written again, as the end of a turn does.
+func (h *actor) writeAgain() {
+	for again := true; again; {
+		next, err := h.driver.End(h.node.now)
+		if err != nil {
+			panic(err) // this journal gives none
+		}
+		again = next.Again
+	}
 }
 
 // attend makes the driver around the reducer. It keeps nothing between two
@@ -121,8 +142,12 @@ func (h *actor) step(e protocol.Event) {
 	}
 }
 
-// Load cannot be asked for: all fits into the memory.
+// Load is asked for what is to be written again only: all else fits into the memory.
 func (h *actor) Load(b *protocol.Batch) error {
+	if kept := h.node.ledger.find(b); kept != nil && h.node.reducer.Status().Orphans > 0 {
+		b.Bytes, b.Parked = kept.Bytes, 0
+		return nil
+	}
 	return fmt.Errorf("explore: %d/%d is parked, though there is memory", b.Origin, b.Seq)
 }
 
@@ -207,7 +232,7 @@ func (h *actor) Reset(s *protocol.Snapshot) {
 func (h *actor) Observe(_ protocol.Event, effects protocol.Effects) {
 	for i := range effects.Append {
 		f := factOf(&effects.Append[i])
-		if f.origin == h.node.self && f.identity == h.node.identity {
+		if f.origin == h.node.self && f.identity == h.node.pen() {
 			h.judgeOwn(&f)
 			h.node.written = append(h.node.written, f)
 		}
@@ -220,15 +245,23 @@ func (h *actor) Observe(_ protocol.Event, effects protocol.Effects) {
 func (h *actor) judgeOwn(f *fact) {
 	n := h.node
 	next := uint64(1)
+	if v := n.reducer.Status().View; v != nil {
+		from, _ := v.Span(n.self, f.identity)
+		next = from + 1
+	}
 	for i := range n.written {
-		if n.written[i].identity == n.identity {
+		if n.written[i].identity == f.identity {
 			next = n.written[i].last() + 1
 		}
 	}
 	if f.seq != next {
 		h.fault("contiguous", "%s writes %s where number %d comes next", member.Letter(n.self), f, next)
 	}
-	if promised := n.lives[len(n.lives)-1].marks[n.self].Promise; f.time <= promised {
+	promised := n.lives[len(n.lives)-1].marks[n.self].Promise
+	if f.identity != n.identity {
+		promised = n.reducer.Status().View.Places[n.self].Start // its stream had ended, and goes on
+	}
+	if f.time <= promised {
 		h.fault("true-promises", "%s writes %s after it promised %s", member.Letter(n.self), f, promised)
 	}
 	if f.time <= n.latest {

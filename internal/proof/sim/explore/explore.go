@@ -55,6 +55,12 @@ type Config struct {
 	Dead []Link
 	// Changes has members choose views: what settles is held by enough of them.
 	Changes bool
+	// Evicted begins with a last member that was let go, and had written an entry that
+	// is in nobody's order; only Changes.
+	Evicted bool
+	// Joined begins with a last member that was given a place, by a view that one founder
+	// and itself have; links that never carry anything did before; only Changes.
+	Joined bool
 
 	Bounds Bounds
 	Mutant mutant.Mutant // a broken variant of the protocol; default none
@@ -86,6 +92,7 @@ type Bounds struct {
 	Losses   int             // restarts without it, in all
 	Breaks   int             // links that break and come up again, in all; only Streams
 	Evicts   []Link          // requests, each at most once: From is told to let To go; only Changes
+	Returns  int             // requests of who was let go to be taken back, in all; only Evicted
 	InFlight int             // messages on a link; further datagrams are lost
 }
 
@@ -114,6 +121,9 @@ func (c *Config) validate() error {
 	add(b.Breaks > 0 && !c.Streams, "only links of Streams break")
 	add(len(b.Evicts) > 0 && (!c.Changes || !c.Acquainted || c.Protocol != Delta || b.Losses > 0), "only acquainted members of delta with Changes, who lose no data, are let go")
 	add(len(b.Evicts) > evictsMax, "%d requests to let members go; at most %d are possible", len(b.Evicts), evictsMax)
+	add((c.Evicted || c.Joined) && (!c.Changes || !c.Acquainted || c.Protocol != Delta || c.Streams || c.Joined && c.Durable), "only acquainted members of delta with Changes, over datagrams, go before the search, and join, without journals")
+	add(c.Evicted && c.Joined || c.Joined && c.Members < 3, "two founders and one who joins, or one who was let go")
+	add(b.Returns > 0 && !c.Evicted, "only who was let go comes back: set Evicted")
 	add(b.Drops+b.Repeats > 0 && c.Streams, "links of Streams neither lose nor repeat")
 	for _, dead := range c.Dead {
 		add(dead.From == dead.To || min(dead.From, dead.To) < 0 || max(dead.From, dead.To) >= c.Members, "a dead link from %d to %d", dead.From, dead.To)

@@ -127,7 +127,8 @@ func beyondSmallWorlds(protocol string, broken mutant.Mutant) string {
 		return "it needs more batches than the memory takes; package sim has runs with little"
 	case broken == "held-by-one":
 		return "nobody need hold here what another one settles; package sim draws it"
-	case broken.OfViews() && broken != "view-lowest-base":
+	case broken == "view-lowest-base", broken == "view-newcomer-unheard", broken == "view-orphans-count":
+	case broken.OfViews():
 		return "it needs more changes, or entries under way at a change, than there is room for here; package sim draws them"
 	case protocol == Lockstep && broken == "clock-reset-on-restart":
 		return "it needs a promise above all batches held, which nobody makes here; package lockstep has a schedule for it"

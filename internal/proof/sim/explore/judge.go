@@ -19,7 +19,7 @@ func (w *world) judge(nodes []*node) *Fault {
 	for _, n := range nodes {
 		c.content(n)
 		c.trimmed(n)
-		for j := range nodes {
+		for j := range n.view.held {
 			c.promise(n, j)
 		}
 		for k, other := range nodes {
@@ -106,6 +106,13 @@ func (c *checker) promise(n *node, stream int) {
 		return // nothing beyond its end counts
 	}
 	mark, origin := n.view.held[stream], c.nodes[stream]
+	if v := n.view.is; v != nil && v.Number > 1 {
+		if outside := origin.beyondIn(v, mark.Have, uint64(mark.Promise)); outside != nil {
+			c.fault("true-promises", "%s promises time %s of stream %s with %d entries, but there is %s",
+				member.Letter(n.self), mark.Promise, member.Letter(origin.self), mark.Have, outside)
+		}
+		return
+	}
 	var outside *fact
 	for _, life := range c.meant(n, origin) {
 		missed := origin.beyond(life.identity, mark.Have, uint64(mark.Promise))
@@ -129,9 +136,24 @@ func (n *node) beyond(life member.Identity, have, time uint64) *fact {
 	return nil
 }
 
+// beyondIn returns the same of all that the member wrote and that is in its stream in a
+// view.
+func (n *node) beyondIn(v *member.View, have, time uint64) *fact {
+	for i := range n.written {
+		f := &n.written[i]
+		if from, to := v.Span(n.self, f.identity); f.seq > from && f.last() <= to && f.last() > have && uint64(f.time) <= time {
+			return f
+		}
+	}
+	return nil
+}
+
 // belief: what a member takes another to hold and promise is no more than some
 // life of it did.
 func (c *checker) belief(n *node, k int) {
+	if k >= len(n.view.known) {
+		return // it knows of no such place
+	}
 	for j, mark := range n.view.known[k] {
 		if truth := c.held(n, c.nodes[k], j); mark.Have > truth.Have || mark.Promise > truth.Promise {
 			c.fault("below-truth", "%s takes %s to hold %d entries of stream %s and to promise %s, which holds %d and promises %s",
@@ -156,7 +178,7 @@ func (c *checker) trimmed(n *node) {
 
 // isGone reports whether a place's member was let go, by the view of the node.
 func (n *node) isGone(place int) bool {
-	return n.view.is != nil && n.view.is.Places[place].Role == member.Gone
+	return n.view.is != nil && (place >= len(n.view.is.Places) || n.view.is.Places[place].Role == member.Gone)
 }
 
 // views: one number is one view, and none ends a stream before what anybody was
@@ -170,7 +192,11 @@ func (c *checker) views() {
 			}
 			for _, told := range [][]fact{other.app.delivered, other.before.delivered} {
 				for i := range told {
-					if f := &told[i]; n.isGone(int(f.origin)) && f.last() > v.Places[f.origin].Base {
+					f := &told[i]
+					if v == nil || v.WriterOf(f.origin, f.identity) == 0 || !n.isGone(int(f.origin)) {
+						continue // it may be of a later view
+					}
+					if f.last() > v.Places[f.origin].Base {
 						c.fault("nothing-taken-back", "%s goes by view %d, which ends %s after %d entries; %s was told %s",
 							member.Letter(n.self), v.Number, member.Letter(f.origin), v.Places[f.origin].Base, member.Letter(other.self), f)
 					}

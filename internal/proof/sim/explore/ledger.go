@@ -130,6 +130,16 @@ func (l *ledger) appendState(w *state.Words) {
 	}
 }
 
+// find returns a batch that was kept, nil if there is none.
+func (l *ledger) find(b *protocol.Batch) *protocol.Batch {
+	for i := range l.durable.Batches {
+		if k := &l.durable.Batches[i]; k.Origin == b.Origin && k.Seq == b.Seq && k.Identity == b.Identity {
+			return k
+		}
+	}
+	return nil
+}
+
 // holds returns how many entries of a stream a restart would come back with.
 func (l *ledger) holds(stream member.ID) uint64 {
 	have := l.durable.Base.Have[stream]

@@ -29,7 +29,7 @@ func (w *world) build(n *node, recovered *protocol.Recovered) protocol.Reducer {
 		})
 	}
 	return mutant.NewDelta(c.Mutant, delta.Config{
-		Self: n.self, Members: c.Members, Identity: n.identity, Life: n.life, Recovered: recovered,
+		Self: n.self, Members: w.founders(), Identity: n.identity, Life: n.life, Recovered: recovered,
 		Tick: Tick, Durable: c.Durable, KeepPrepared: true, Datagram: !c.Streams,
 		FirstContactWait: firstContactWait, TrimNoticeBytes: trimNoticeBytes, Changes: c.Changes,
 	})
@@ -46,6 +46,30 @@ func (w *world) newNode(self member.ID) *node {
 	n := &node{self: self}
 	w.live(n, nil)
 	return n
+}
+
+// newcomer makes a member that begins with a view in which it has a place.
+func (w *world) newcomer(self member.ID, v *member.View) *node {
+	n := &node{self: self}
+	w.become(n)
+	w.live(n, &protocol.Recovered{View: v})
+	return n
+}
+
+// founders returns how many members there were at first.
+func (w *world) founders() int {
+	if w.config.Joined {
+		return w.config.Members - 1
+	}
+	return w.config.Members
+}
+
+// pen returns the identity under which a member writes now.
+func (n *node) pen() member.Identity {
+	if v := n.reducer.Status().View; v != nil && v.Has(n.identity) {
+		return v.Places[n.self].Pen()
+	}
+	return n.identity
 }
 
 // restart begins another life with what the journal kept, at once: what would
@@ -73,9 +97,7 @@ func (w *world) live(n *node, recovered *protocol.Recovered) {
 	}
 	n.now, n.closed, n.app, n.prefix = 0, false, app{}, driver.Prefix{Fold: fold}
 	if recovered == nil {
-		n.identity, n.life = identityOf(n.self, len(n.lives)), 0
-		n.lives = append(n.lives, newPast(n.identity, w.config.Members))
-		n.ledger = ledger{durable: protocol.Recovered{Base: protocol.Snapshot{Have: make([]uint64, w.config.Members)}}}
+		w.become(n)
 	} else {
 		n.app.state = tallyOf(recovered.Base.State)
 		n.prefix.Begin(&recovered.Base)
@@ -83,4 +105,11 @@ func (w *world) live(n *node, recovered *protocol.Recovered) {
 	n.life++
 	n.app.start()
 	n.reducer = w.build(n, recovered)
+}
+
+// become makes a member somebody new.
+func (w *world) become(n *node) {
+	n.identity, n.life = identityOf(n.self, len(n.lives)), 0
+	n.lives = append(n.lives, newPast(n.identity, w.config.Members))
+	n.ledger = ledger{durable: protocol.Recovered{Base: protocol.Snapshot{Have: make([]uint64, w.config.Members)}}}
 }

@@ -21,7 +21,7 @@ type situation struct {
 }
 
 // spent counts what all members have in common.
-type spent struct{ drops, repeats, crashes, losses, breaks, evicts uint8 }
+type spent struct{ drops, repeats, crashes, losses, breaks, evicts, returns uint8 }
 
 // count returns how many messages are on their way.
 func (s *situation) count() int {
@@ -85,7 +85,7 @@ func (w *world) print(s *situation) uint64 {
 	for _, letter := range s.mail[:s.count()] {
 		hash = state.Mix(hash, w.mails.get(letter).print)
 	}
-	for _, n := range [...]uint8{s.spent.drops, s.spent.repeats, s.spent.crashes, s.spent.losses, s.spent.breaks, s.spent.evicts} {
+	for _, n := range [...]uint8{s.spent.drops, s.spent.repeats, s.spent.crashes, s.spent.losses, s.spent.breaks, s.spent.evicts, s.spent.returns} {
 		hash = state.Mix(hash, uint64(n))
 	}
 	return max(hash, 1) // 0 is no situation

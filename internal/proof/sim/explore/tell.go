@@ -52,6 +52,8 @@ func (w *world) describe(d transition) string {
 		return fmt.Sprintf("%s pauses for %v and ticks", who, LeapFor)
 	case evicts:
 		return who + " is told to let " + member.Letter(d.peer) + " go"
+	case returns:
+		return who + " asks to be taken back"
 	case breaks:
 		return fmt.Sprintf("the link from %s to %s breaks and comes up again", who, member.Letter(d.peer))
 	case restarts:

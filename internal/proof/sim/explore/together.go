@@ -27,7 +27,7 @@ const (
 // together returns members before their first start.
 func (w *world) together() *together {
 	p := &together{world: w}
-	for i := range w.config.Members {
+	for i := range w.founders() {
 		n := w.newNode(member.ID(i))
 		p.nodes = append(p.nodes, n)
 		p.let(n, doBegin, 0, nil)
@@ -59,6 +59,9 @@ func (p *together) round(number int) {
 	arriving := p.mails
 	p.mails = nil
 	for _, m := range arriving {
+		if int(m.to) >= len(p.nodes) {
+			continue // nobody has that place yet
+		}
 		p.let(p.nodes[m.to], doGet, m.from, m)
 	}
 	for _, n := range p.nodes {
@@ -96,6 +99,9 @@ func (p *together) acquaint() *Fault {
 // settle lets everything settle, with open streams first, for an idle member
 // must not hold up the others, then ends them. It gives what was broken.
 func (p *together) settle(lost bool) *Fault {
+	if c := p.world.config; (c.Evicted || c.Joined) && !p.until(p.allBack) {
+		return p.open()
+	}
 	if !lost && !p.until(p.told) {
 		return p.open()
 	}
@@ -143,7 +149,9 @@ func (p *together) written() []fact {
 	v := newest(p.nodes)
 	for _, n := range p.nodes {
 		for _, f := range n.written {
-			if v == nil || v.Places[n.self].Role != member.Gone || f.last() <= v.Places[n.self].Base {
+			if v == nil {
+				all = append(all, f)
+			} else if from, to := v.Span(n.self, f.identity); f.seq > from && f.last() <= to {
 				all = append(all, f)
 			}
 		}

@@ -29,6 +29,7 @@ const (
 	restarts                 // member
 	forgets                  // member
 	evicts                   // member, peer
+	returns                  // member
 )
 
 // each calls visit for every transition that is possible, in a fixed order.
@@ -68,6 +69,9 @@ func (w *world) eachOfMember(s *situation, id member.ID, n *node, visit func(tra
 	}
 	if int(s.spent.losses) < b.Losses {
 		visit(transition{kind: forgets, member: id})
+	}
+	if int(s.spent.returns) < b.Returns && n.isGone(int(id)) {
+		visit(transition{kind: returns, member: id})
 	}
 }
 
@@ -134,6 +138,9 @@ func (w *world) do(s *situation, d transition) (next situation, fault *Fault, ok
 	case evicts:
 		next.spent.evicts |= 1 << slices.Index(w.config.Bounds.Evicts, Link{int(d.member), int(d.peer)})
 		t.act(d.member, doEvict, d.peer, 0)
+	case returns:
+		next.spent.returns++
+		t.act(d.member, doReturn, 0, 0)
 	case forgets:
 		next.spent.losses++
 		t.rise(d.member, doLose)

@@ -122,11 +122,26 @@ func (o *outcomes) note(c cause, out outcome) {
 func (w *world) begin() (situation, *Fault) {
 	var s situation
 	if w.config.Acquainted {
+		dead := w.dead
+		if w.config.Joined {
+			w.dead = [len(dead)]bool{} // the founders met before
+			defer func() { w.dead = dead }()
+		}
 		p := w.together()
 		fault := p.acquaint()
+		switch {
+		case fault != nil:
+		case w.config.Evicted:
+			fault = p.evictLast()
+		case w.config.Joined:
+			fault = p.seatLast()
+		}
 		for i, n := range p.nodes {
 			n.ticked, n.leapt = 0, 0
 			s.nodes[i] = w.keep(n)
+		}
+		for _, letter := range w.post(p.mails) {
+			w.send(&s, letter)
 		}
 		return s, fault
 	}

@@ -58,6 +58,7 @@ func Worlds(protocol string) []Config {
 	}
 	if protocol == Delta {
 		worlds = append(worlds, evictions()...)
+		worlds = append(worlds, comings()...)
 	}
 	return finish(protocol, worlds)
 }
@@ -77,6 +78,21 @@ func evictions() []Config {
 		{
 			Name: "evicting-both", Members: 3, Acquainted: true, Changes: true, Dead: []Link{{2, 1}, {0, 2}},
 			Bounds: Bounds{Submits: [...]int{0, 0, 1}, InFlight: 1, Evicts: []Link{{1, 2}, {0, 1}}},
+		},
+	}
+}
+
+// comings returns the worlds in which one comes back that was let go, and in which one
+// has joined, whom the two founders hear and who do not hear each other any more.
+func comings() []Config {
+	return []Config{
+		{
+			Name: "returning", Members: 2, Acquainted: true, Changes: true, Durable: true, Evicted: true,
+			Bounds: Bounds{Submits: [...]int{1, 2, 0}, Ticks: 2, Crashes: 1, Returns: 1, InFlight: 1},
+		},
+		{
+			Name: "joining", Members: 3, Acquainted: true, Changes: true, Joined: true, Dead: []Link{{0, 1}, {1, 0}},
+			Bounds: Bounds{Submits: [...]int{0, 1, 0}, Ticks: 1, Drops: 1, InFlight: 1},
 		},
 	}
 }
