@@ -259,7 +259,7 @@ func (c *nodeCommand) record(cfg *job.Config) (end func(*cli.Console), err error
 	header := c.Header(c.members, cfg.Seed)
 	if c.WatchFD.Value > 0 {
 		c.sender = live.NewSender(os.NewFile(uintptr(c.WatchFD.Value), "events"), header, func() time.Duration { return time.Since(c.epoch) })
-		cfg.Node.Watcher = trace.NewRecorder(c.sender, c.self, len(c.members)).Light()
+		cfg.Node.Watcher = trace.NewRecorder(c.sender, c.self, len(c.members)).Light(c.sender)
 		show := cfg.Print
 		cfg.Print = func(outcome *job.Outcome) {
 			final := finalEvent(c.self, outcome)

@@ -123,7 +123,7 @@ func tellEvents(ctx context.Context, load *Load, cfg *node.Config) (end func(), 
 	}
 	began := time.Unix(0, load.Epoch)
 	sender := live.NewSender(events, header(load), func() time.Duration { return time.Since(began) })
-	cfg.Watcher = trace.NewRecorder(sender, member.ID(load.Self), len(load.Addrs)).Light()
+	cfg.Watcher = trace.NewRecorder(sender, member.ID(load.Self), len(load.Addrs)).Light(sender)
 	return func() {
 		sender.Close()
 		_ = events.Close()

@@ -33,7 +33,7 @@ type Recorder struct {
 	view      uint64    // the number of the one that was told last
 	voted     [3]uint64 // view, promised and accepted, as it was last told
 	closed    bool
-	light     bool          // contents are not hashed, and times are those of the events
+	light     *light        // nil: all is told
 	at        time.Duration // of the last event, if light
 }
 
@@ -43,17 +43,18 @@ func NewRecorder(sink Sink, self member.ID, members int) *Recorder {
 	return &Recorder{sink: sink, self: self, published: make(clock.Vector, members), trimmed: make([]uint64, members)}
 }
 
-// Light lets the recorder leave the hashes of contents at 0 and take the time of
-// what follows from an event for that of the event, and returns it. Hashing every
-// byte twice costs a busy member a third of its speed, and reading the clock for
-// all that it tells some 3 %; who only watches needs neither.
-func (r *Recorder) Light() *Recorder {
-	r.light = true
+// Light lets the recorder leave the hashes of contents at 0, take the time of what
+// follows from an event for that of the event, and leave out what its sink has no room
+// for, and returns it. Hashing every byte twice costs a busy member a third of its speed,
+// reading the clock for all that it tells some 3 %, and telling what nobody will
+// see as much again; who only watches needs none of that.
+func (r *Recorder) Light(sink Thinned) *Recorder {
+	r.light = newLight(sink, len(r.published))
 	return r
 }
 
 func (r *Recorder) hash(b *protocol.Batch) uint64 {
-	if r.light {
+	if r.light != nil {
 		return 0
 	}
 	return HashBytes(b.Bytes)
@@ -212,6 +213,9 @@ func (r *Recorder) Observe(event protocol.Event, effects protocol.Effects) {
 }
 
 func (r *Recorder) receive(m *protocol.Message) {
+	if r.light.omitsFrame(m) {
+		return
+	}
 	e := r.begin(Receive)
 	e.Peer, e.Identity, e.Session, e.Number = m.From, m.Identity, m.Session, m.Number
 	e.Count, e.Bytes = content(m)
@@ -229,6 +233,9 @@ func content(m *protocol.Message) (entries, bytes uint64) {
 
 // Keep passes on what is to be durable; it is told once it is.
 func (r *Recorder) Keep(effects protocol.Effects) {
+	if effects.View != nil || effects.Reset != nil {
+		r.makeUp()
+	}
 	if effects.View != nil {
 		r.install(effects.View, func() { r.pending = append(r.pending, r.event) })
 	}
@@ -239,6 +246,9 @@ func (r *Recorder) Keep(effects protocol.Effects) {
 		}
 	}
 	for i := range effects.Append {
+		if r.light.omitsAppend(&effects.Append[i]) {
+			continue
+		}
 		r.append(&effects.Append[i])
 		r.pending = append(r.pending, r.event)
 	}
@@ -258,6 +268,7 @@ func (r *Recorder) Sync() error {
 		}
 		r.at = 0 // it may have taken long
 	}
+	r.light.synced()
 	if len(r.pending) == 0 {
 		return nil
 	}
@@ -302,6 +313,9 @@ func (r *Recorder) trim(stable clock.Time, trimmed []uint64) {
 	for j, have := range trimmed {
 		if have > r.trimmed[j] {
 			r.trimmed[j] = have
+			if r.light.omits() {
+				continue
+			}
 			e := r.begin(Trim)
 			e.Stream, e.Time, e.Have = member.ID(j), stable, have
 			r.tell()
@@ -314,11 +328,13 @@ func (r *Recorder) Send(envelope protocol.Envelope) {
 	m := envelope.Message
 	r.publish(m)
 	r.vote(m)
-	e := r.begin(Send)
-	e.Peer, e.Session, e.Number = envelope.To, m.Session, m.Number
-	e.Count, e.Bytes = content(m)
-	r.tell()
-	r.push(envelope)
+	if !r.light.omitsFrame(m) {
+		e := r.begin(Send)
+		e.Peer, e.Session, e.Number = envelope.To, m.Session, m.Number
+		e.Count, e.Bytes = content(m)
+		r.tell()
+		r.push(envelope)
+	}
 	r.sender.Send(envelope)
 }
 
@@ -356,8 +372,14 @@ func (r *Recorder) publishMark(mark protocol.StreamMark) {
 		return
 	}
 	*said = said.Merge(mark.Mark)
+	if !r.light.omitsMark(mark.Stream) {
+		r.said(mark.Stream, mark.Mark)
+	}
+}
+
+func (r *Recorder) said(stream member.ID, mark clock.Mark) {
 	e := r.begin(Publish)
-	e.Stream, e.Have, e.Promise = mark.Stream, mark.Have, mark.Promise
+	e.Stream, e.Have, e.Promise = stream, mark.Have, mark.Promise
 	r.tell()
 }
 
@@ -365,17 +387,24 @@ func (r *Recorder) publishMark(mark protocol.StreamMark) {
 func (r *Recorder) Deliver(batches []protocol.Batch) {
 	for i := range batches {
 		b := &batches[i]
-		e := r.begin(Deliver)
-		e.Stream, e.Identity, e.Seq, e.Count, e.Time = b.Origin, b.Identity, b.Seq, uint64(b.Count), b.Time
-		e.Position, e.Hash = r.position, r.hash(b)
-		r.position += e.Count
-		r.tell()
+		if !r.light.omitsDelivery(b, r.position) {
+			r.deliver(b)
+		}
+		r.position += uint64(b.Count)
 	}
 	r.app.Deliver(batches)
 }
 
+func (r *Recorder) deliver(b *protocol.Batch) {
+	e := r.begin(Deliver)
+	e.Stream, e.Identity, e.Seq, e.Count, e.Time = b.Origin, b.Identity, b.Seq, uint64(b.Count), b.Time
+	e.Position, e.Hash = r.position, r.hash(b)
+	r.tell()
+}
+
 // Reset tells the snapshot and passes it on.
 func (r *Recorder) Reset(snapshot *protocol.Snapshot) {
+	r.makeUp()
 	r.reset(snapshot, ResetPeer)
 	r.app.Reset(snapshot)
 }
@@ -409,6 +438,7 @@ func wordsOf(state []byte) (words [6]uint64) {
 // Sample tells what the status says: of the member, what it holds, and what it
 // believes of its peers.
 func (r *Recorder) Sample(status *protocol.Status) {
+	r.makeUp()
 	e := r.begin(Sample)
 	e.Time, e.Promise, e.Bytes, e.Complete = status.Settled, status.Stable, uint64(status.LogBytes), status.Complete
 	if int(r.self) < len(status.Held) {
@@ -421,7 +451,7 @@ func (r *Recorder) Sample(status *protocol.Status) {
 	}
 	for k, known := range status.Known {
 		for j, mark := range known {
-			if member.ID(k) != r.self && mark != (clock.Mark{}) {
+			if member.ID(k) != r.self && mark != (clock.Mark{}) && !r.light.omits() {
 				r.believe(member.ID(k), member.ID(j), mark)
 			}
 		}
@@ -437,6 +467,7 @@ func (r *Recorder) believe(peer, stream member.ID, mark clock.Mark) {
 // Final tells the result of the member: the state over all that it holds, its
 // digest, the text that it prints, and whether it is complete.
 func (r *Recorder) Final(entries uint64, state [6]uint64, digest uint64, complete bool, text string) {
+	r.makeUp()
 	e := r.begin(Final)
 	e.Position, e.State, e.Hash, e.Complete, e.Note = entries, state, digest, complete, text
 	r.tell()
@@ -449,7 +480,7 @@ func (r *Recorder) begin(kind Kind) *Event {
 
 // time returns when that happens which is told now.
 func (r *Recorder) time() time.Duration {
-	if !r.light {
+	if r.light == nil {
 		return r.now()
 	}
 	if r.at == 0 {

@@ -14,6 +14,7 @@ package live
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chatterbox/internal/proof/trace"
@@ -33,13 +34,16 @@ const (
 	waitingBytesMax = 1 << 20
 )
 
-// Sender is a [trace.Sink] that sends the events of one member. Use
+// Sender is a [trace.Thinned] that sends the events of one member. Use
 // [NewSender].
 type Sender struct {
 	now  func() time.Duration
 	out  io.Writer
 	stop chan struct{}
 	done chan struct{}
+
+	full atomic.Bool   // until the window ends
+	each atomic.Uint64 // of so many messages one is told
 
 	mu      sync.Mutex // guards all below
 	thinner *thin.Thinner
@@ -59,6 +63,7 @@ func NewSender(out io.Writer, header trace.Header, now func() time.Duration) *Se
 	n := len(header.Members)
 	most := max(4, int(eventsPerSecond*sendEvery/time.Second)/max(1, n))
 	s.thinner = thin.New(n, keepFor, most, (*queue)(s))
+	s.each.Store(s.thinner.Each())
 	go s.run(header)
 	return s
 }
@@ -74,6 +79,30 @@ func (s *Sender) Tell(e *trace.Event) {
 	e.At = max(at+s.ahead, s.least)
 	s.thinner.Tell(e) // which copies what it keeps
 	e.At = at
+	s.look()
+}
+
+// look remembers what the thinner has room for.
+func (s *Sender) look() {
+	if full := s.thinner.IsFull(); full != s.full.Load() {
+		s.full.Store(full)
+	}
+	if each := s.thinner.Each(); each != s.each.Load() {
+		s.each.Store(each)
+	}
+}
+
+// IsFull reports whether an event that later ones make up for is of no use now.
+func (s *Sender) IsFull() bool { return s.full.Load() }
+
+// Wants reports whether a message with a number is one of those that are sent.
+func (s *Sender) Wants(number uint64) bool { return thin.Wants(number, s.each.Load()) }
+
+// Omit counts what the member did not tell.
+func (s *Sender) Omit(omitted trace.Omitted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.thinner.Omit(omitted)
 }
 
 // queue is the sender as the sink of its thinner, which has its turn.
@@ -126,6 +155,7 @@ func (s *Sender) take(spare []byte) []byte {
 	defer s.mu.Unlock()
 	s.least = max(s.now(), s.least)
 	s.thinner.Flush(s.least)
+	s.look()
 	lines := s.waiting
 	s.waiting = spare
 	return lines

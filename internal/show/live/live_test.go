@@ -12,8 +12,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/core/protocol"
 	"chatterbox/internal/proof/trace"
+	"chatterbox/internal/world/driver"
+	"chatterbox/internal/world/journal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -124,20 +128,48 @@ func TestWhatIsNoTraceEndsAPipe(t *testing.T) {
 	}
 }
 
-// BenchmarkTell tells what a saturated member tells of each batch: this is all
-// that a page costs in a member's turn.
+// world takes what a recorder passes on.
+type world struct{}
+
+func (world) Send(protocol.Envelope)   {}
+func (world) Deliver([]protocol.Batch) {}
+func (world) Reset(*protocol.Snapshot) {}
+
+// BenchmarkTell tells what a saturated member of three tells of each batch: this is all that
+// a page costs in a member's turn.
 func BenchmarkTell(b *testing.B) {
 	began := time.Now()
 	now := func() time.Duration { return time.Since(began) }
 	s := NewSender(io.Discard, trace.Header{Members: []string{"a", "b", "c"}}, now)
 	defer s.Close()
-	e := trace.Event{}
+	r := trace.NewRecorder(s, 0, 3).Light(s)
+	parts := driver.Config{Sender: world{}, App: world{}}
+	r.Begin(now, journal.Life{}, &parts)
+	batches := []protocol.Batch{{Count: 8192, Seq: 1}}
+	message := &protocol.Message{Batches: batches, Rows: []protocol.Row{{Marks: make([]protocol.StreamMark, 1)}}}
+	status := &protocol.Status{Held: make(clock.Vector, 3), Known: []clock.Vector{make(clock.Vector, 3), make(clock.Vector, 3)}}
+	at, sampled := now(), now()
 	for n := uint64(1); b.Loop(); n++ {
-		kinds := [...]trace.Kind{trace.Append, trace.Send, trace.Push, trace.Publish, trace.Receive, trace.Deliver}
 		if n%64 == 0 {
-			e.At = now()
+			if at = now(); at-sampled > 100*time.Millisecond {
+				r.Sample(status)
+				sampled = at
+			}
 		}
-		e.Kind, e.Stream, e.Seq, e.Number = kinds[n%uint64(len(kinds))], member.ID(n%3), n, n
-		s.Tell(&e)
+		own := &batches[0]
+		own.Origin, own.Seq, message.Number = member.ID(n%3), own.Last()+1, n
+		message.From = own.Origin
+		if own.Origin > 0 {
+			r.Observe(protocol.Event{Kind: protocol.Receive, Now: at, Message: message}, protocol.Effects{})
+		}
+		r.Keep(protocol.Effects{Append: batches})
+		_ = r.Sync()
+		message.Rows[0].Marks[0] = protocol.StreamMark{Stream: own.Origin, Mark: clock.Mark{Have: own.Seq, Promise: clock.Time(n)}}
+		for to := range member.ID(3) {
+			if to > 0 && own.Origin == 0 || to == own.Origin && to > 0 {
+				r.Send(protocol.Envelope{To: to, Message: message})
+			}
+		}
+		r.Deliver(batches)
 	}
 }

@@ -143,11 +143,33 @@ func (t *Thinner) add(e *trace.Event) {
 // passed on.
 const keptMax = 1 << 14
 
+// IsFull reports whether what later events make up for is only remembered until the window
+// ends.
+func (t *Thinner) IsFull() bool { return len(t.kept) >= t.limit }
+
+// Each returns of how many messages one is passed on, see [Wants].
+func (t *Thinner) Each() uint64 { return t.each }
+
+// Wants reports whether a message with a number is passed on where one of so many is:
+// each of them is a power of two, so those of a larger one are among those of a smaller.
+func Wants(number, each uint64) bool {
+	// Messages without entries have no numbers by which both ends know them.
+	return each == 1 || number != 0 && (number*0x9e3779b97f4a7c15>>32)&(each-1) == 0
+}
+
+// Omit counts what it was not told, as if it had left that out.
+func (t *Thinner) Omit(o trace.Omitted) {
+	t.told += int(o.Events)
+	t.frames += int(o.Frames)
+	t.left += o.Events
+	t.unseen += o.Unseen
+}
+
 // frame keeps both ends of the same messages: which, depends on the message
 // only, so that thinners of several members agree.
 func (t *Thinner) frame(e *trace.Event) {
 	if e.Kind != trace.Push {
-		t.pass = t.passes(e)
+		t.pass = Wants(e.Number, t.each)
 		t.frames++
 	}
 	if !t.pass {
@@ -156,14 +178,6 @@ func (t *Thinner) frame(e *trace.Event) {
 		return
 	}
 	t.add(e)
-}
-
-func (t *Thinner) passes(e *trace.Event) bool {
-	if t.each == 1 {
-		return true
-	}
-	// Messages without entries have no numbers by which both ends know them.
-	return e.Number != 0 && (e.Number*0x9e3779b97f4a7c15>>32)&(t.each-1) == 0
 }
 
 // Flush passes on what is kept, and begins the window of a time.
