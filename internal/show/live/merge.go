@@ -31,11 +31,13 @@ type Merger struct {
 	now     func() time.Duration
 	to      Watcher
 	readers sync.WaitGroup
-	last    time.Duration // of the last event that was told
+	last    time.Duration   // of the last event that was told
+	portion []*waitingEvent // being told
 
 	mu      sync.Mutex // guards all below
 	waiting waiting
-	count   uint64 // events that came, for the order of those of the same time
+	spare   []*waitingEvent // were told
+	count   uint64          // events that came, for the order of those of the same time
 	lost    uint64
 }
 
@@ -67,7 +69,12 @@ func (m *Merger) Tell(e *trace.Event) {
 		return
 	}
 	m.count++
-	heap.Push(&m.waiting, waitingEvent{*e, m.count})
+	next := new(waitingEvent)
+	if n := len(m.spare); n > 0 {
+		next, m.spare = m.spare[n-1], m.spare[:n-1]
+	}
+	next.event, next.count = *e, m.count
+	heap.Push(&m.waiting, next)
 }
 
 // Lost counts the events for which there was no room.
@@ -95,15 +102,11 @@ func (m *Merger) Run(ctx context.Context) {
 
 // pour tells what happened until a time.
 func (m *Merger) pour(until time.Duration) {
-	for {
-		portion := m.take(until)
-		if len(portion) == 0 {
-			break
-		}
-		for i := range portion {
-			portion[i].At = max(portion[i].At, m.last) // what came too late counts as of now
-			m.last = portion[i].At
-			m.to.Tell(&portion[i])
+	for m.take(until) {
+		for _, next := range m.portion {
+			next.event.At = max(next.event.At, m.last) // what came too late counts as of now
+			m.last = next.event.At
+			m.to.Tell(&next.event)
 		}
 	}
 	if until < 1<<62 && until > m.last {
@@ -116,14 +119,18 @@ func (m *Merger) pour(until time.Duration) {
 // tell wait for microseconds only.
 const portionMax = 256
 
-func (m *Merger) take(until time.Duration) []trace.Event {
+// take takes the next portion, if there is any, and keeps the memory of the one before.
+func (m *Merger) take(until time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var portion []trace.Event
-	for len(m.waiting) > 0 && m.waiting[0].event.At <= until && len(portion) < portionMax {
-		portion = append(portion, heap.Pop(&m.waiting).(waitingEvent).event)
+	if len(m.spare) < portionMax {
+		m.spare = append(m.spare, m.portion...)
 	}
-	return portion
+	m.portion = m.portion[:0]
+	for len(m.waiting) > 0 && m.waiting[0].event.At <= until && len(m.portion) < portionMax {
+		m.portion = append(m.portion, heap.Pop(&m.waiting).(*waitingEvent))
+	}
+	return len(m.portion) > 0
 }
 
 // waitingEvent is an event that was not told yet.
@@ -133,7 +140,7 @@ type waitingEvent struct {
 }
 
 // waiting is a heap, the earliest first.
-type waiting []waitingEvent
+type waiting []*waitingEvent
 
 func (w waiting) Len() int { return len(w) }
 
@@ -147,7 +154,7 @@ func (w waiting) Less(i, j int) bool {
 func (w waiting) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
 
 // Push adds an event.
-func (w *waiting) Push(x any) { *w = append(*w, x.(waitingEvent)) }
+func (w *waiting) Push(x any) { *w = append(*w, x.(*waitingEvent)) }
 
 // Pop removes the last one.
 func (w *waiting) Pop() any {
