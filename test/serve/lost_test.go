@@ -67,6 +67,7 @@ func (h *house) isTold(i, by int) {
 	if said, _ := os.ReadFile(h.talk(i)); !strings.Contains(string(said), "nothing settles yet") || !strings.Contains(string(said), text) {
 		h.t.Errorf("its log does not say what helps:\n%s", said)
 	}
+	h.until("so does who is there, and is not known", func() bool { return h.says(by, "/v1/status", "if that lasts, start c with --join HOST:PORT besides") })
 	h.stop(i)
 	flags := h.places[i].flags
 	h.places[i].flags = append(flags[:len(flags):len(flags)], "--join", h.places[by].peer)

@@ -91,7 +91,7 @@ func (t *Transport) judge(h *wire.Hello) error {
 	case h.To != t.config.Self:
 		return fmt.Errorf("this is member %s, not %s: is each member started with its own host and port?", t.name(t.config.Self), t.name(h.To))
 	case int(h.From) >= t.Known():
-		return fmt.Errorf("member %s cannot dial member %s: it is not known here, or has joined a moment ago", t.name(h.From), t.name(t.config.Self))
+		return fmt.Errorf("member %s cannot dial member %s: it is not known there, or joined a moment ago; if that lasts, start %s with --join HOST:PORT besides", t.name(h.From), t.name(t.config.Self), t.name(t.config.Self))
 	case h.From == t.config.Self:
 		return fmt.Errorf("member %s cannot dial member %s: start only one process for each member", t.name(h.From), t.name(t.config.Self))
 	case h.Identity == 0:
