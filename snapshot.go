@@ -140,21 +140,44 @@ func (s *snapshots) write(name string, at uint64, write func(io.Writer) error) (
 		return 0, fmt.Errorf("chatterbox: snapshot: %w", err)
 	}
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	out := io.NewOffsetWriter(file, 0)
+	out := &steadyWriter{file: file}
 	if err := write(io.MultiWriter(out, sum)); err != nil {
 		return 0, errors.Join(err, file.Close())
 	}
-	end, err := out.Seek(0, io.SeekCurrent)
+	end := out.at
 	trailer := binary.LittleEndian.AppendUint64(nil, at)
 	_, _ = sum.Write(trailer) // never fails
-	_, writeErr := out.Write(binary.LittleEndian.AppendUint32(trailer, sum.Sum32()))
-	if err = errors.Join(err, writeErr, file.Sync(), file.Close()); err == nil {
+	_, err = out.Write(binary.LittleEndian.AppendUint32(trailer, sum.Sum32()))
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
 		err = s.files.SyncDir()
 	}
 	if err != nil {
 		return 0, fmt.Errorf("chatterbox: snapshot: %w", err)
 	}
 	return uint64(end), nil
+}
+
+// steadyBytes is how much of a snapshot is written before it is synced: whoever syncs
+// something else on that disk, as the journal does for each entry, waits for that much.
+const steadyBytes = 4 << 20
+
+// steadyWriter writes to a file, one piece behind the other, which reach the disk as they
+// come.
+type steadyWriter struct {
+	file       journal.File
+	at, synced int64
+}
+
+func (w *steadyWriter) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var wrote int
+		wrote, err = w.file.WriteAt(p[n:min(len(p), n+int(w.synced+steadyBytes-w.at))], w.at)
+		n, w.at = n+wrote, w.at+int64(wrote)
+		if err == nil && w.at-w.synced >= steadyBytes {
+			err, w.synced = w.file.Sync(), w.at
+		}
+	}
+	return n, err
 }
 
 // remove removes the snapshots that a function picks.

@@ -162,3 +162,32 @@ func TestErrorOfTheReaderIsReturnedAsItIs(t *testing.T) {
 		}
 	})
 }
+
+// TestALargeSnapshotIsWhole although it reaches the disk in pieces.
+func TestALargeSnapshotIsWhole(t *testing.T) {
+	inCluster(t, 1, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+		broadcast(t, c.Node("a"), "x")
+		want := make([]byte, 9<<20+7)
+		for i := range want {
+			want[i] = byte(i / 251)
+		}
+		err := c.Node("a").Snapshot(t.Context(), 1, func(w io.Writer) error {
+			for rest, sizes := want, []int{0, 3, 4<<20 - 3, 5, 6 << 20, len(want)}; len(rest) > 0; sizes = sizes[1:] {
+				n := min(sizes[0], len(rest))
+				if _, err := w.Write(rest[:n]); err != nil {
+					return err
+				}
+				rest = rest[n:]
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Crash("a")
+		c.Restart("a")
+		if at, state, err := restore(t.Context(), c.Node("a")); at != 1 || state != string(want) || err != nil {
+			t.Errorf("restored %d bytes at %d, %v", len(state), at, err)
+		}
+	})
+}
