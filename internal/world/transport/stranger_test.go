@@ -107,7 +107,7 @@ func TestStrangersAreRefusedWithAReason(t *testing.T) {
 		{"the release before", fixed(helloOfVersion1), "speaks version 1, this one 4", "same release"},
 		{"for another member", hello(func(h *wire.Hello) { h.To = 2 }), "this is member a, not c", "host and port"},
 		{"from the member itself", hello(func(h *wire.Hello) { h.From = 0 }), "cannot dial", "only one process"},
-		{"from nobody", hello(func(h *wire.Hello) { h.From = 77 }), "cannot dial", "not known here"},
+		{"from nobody", hello(func(h *wire.Hello) { h.From = 77 }), "cannot dial", "not known there"},
 		{"from itself", hello(func(h *wire.Hello) { h.From = h.To }), "cannot dial", "only one process"},
 		{"to join where nobody does", hello(func(h *wire.Hello) { h.Purpose = wire.ForJoining }), "nobody joins", "those of its list"},
 		{"without identity", hello(func(h *wire.Hello) { h.Identity = 0 }), "no identity", "no identity"},
