@@ -182,6 +182,7 @@ func mistakes() map[string][]trace.Event {
 			appends(a, a, 1, 1), appends(b, a, 1, 1), delivers(a, a, 1, 1, 0), installs(b, 2, 7), {Kind: trace.Ends, Member: b, Stream: a},
 		},
 		"readers-count-nowhere": {installs(a, 2, 7), {Kind: trace.Ends, Member: a, Stream: a}, appends(a, a, 1, 1)},
+		"settled-before-views":  {appends(a, a, 1, 5), delivers(a, a, 1, 5, 0), at(time.Second, trace.Event{Kind: trace.Install, Member: b, Number: 2, Hash: 7, Count: 2, Time: 4})},
 		"histories-never-mix":   {forced(a, 2), installs(a, 2, 7), appends(a, a, 1, 1), appends(b, a, 1, 1)},
 		"force-keeps":           {forced(a, 2), installs(a, 2, 7), {Kind: trace.Ends, Member: a, Stream: b, Have: 1}, {Kind: trace.Send, Member: a, Peer: b}},
 		"votes-remembered":      {votes(a, 1, 3), votes(a, 1, 2)},

@@ -38,6 +38,7 @@ type witness struct {
 	running    bool
 	paused     bool
 	older      bool // it has an older copy of its data: what it says and does counts for nothing
+	out        bool // it is older, and has learned that it was let go
 	informed   bool // its life, or the data it keeps, knows of the cluster so far
 	opening    bool // nothing happened in this life yet but taking up the journal
 	identity   member.Identity
@@ -408,6 +409,9 @@ func (s *stream) after(have uint64) int {
 func (h *history) heldBy(place int, stream member.ID, in *branch) uint64 {
 	m := &h.members[place]
 	counts := cmp.Or(h.tenants[place], h.counted[place])
+	if m.older { // what it holds is not followed through cuts
+		return m.ever[stream]
+	}
 	if m.identities <= 1 {
 		kept := m.kept[stream]
 		for i := range h.streams[stream].cuts {

@@ -26,7 +26,9 @@ func zombiesIgnored(c *checker) rule {
 				stale[i] = true
 				return
 			}
-			heard[i][e.Identity] = e.Session
+			if !c.past.members[e.Peer].older { // else it may be refused as a whole, and what was said before counts
+				heard[i][e.Identity] = e.Session
+			}
 			fresh[i] = true
 		case trace.Append:
 			if e.Stream != i && stale[i] && !fresh[i] {

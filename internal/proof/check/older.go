@@ -10,7 +10,8 @@ import (
 
 // A member with an older copy of its data, or with that of another history, is
 // nobody: what it says and does is not held to what its place promised. What it
-// must do is to stop.
+// must do is to stop. One that was let go only reads, once it has learned that, and comes
+// back as any other: what it delivers then is the order of all.
 
 // isOlder reports whether an event is of a member with older data. One that
 // begins anew with nothing is somebody again.
@@ -30,6 +31,12 @@ func (h *history) isOlder(e *trace.Event) bool {
 func (h *history) noteOlder(e *trace.Event) {
 	m := &h.members[e.Member]
 	switch e.Kind {
+	case trace.Start:
+		m.out = false
+	case trace.Ends:
+		m.out = m.out || e.Stream == e.Member
+	case trace.Opens:
+		h.noteOpens(m, e)
 	case trace.Recover:
 		m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
 	case trace.Append:

@@ -11,6 +11,9 @@ import (
 func agreement(c *checker) rule {
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
+		if m.older && (!m.out || e.Kind == trace.Install) {
+			return
+		}
 		if e.Kind == trace.Install {
 			c.judgeBrought(e, m)
 			return

@@ -66,7 +66,7 @@ func stepChecks() []Check {
 	return []Check{
 		{
 			Name: "agreement", Promise: "The settled sequences of any two members of one history, restarts included, are one a prefix of the other.",
-			Catches: "bad promise, tie order", kinds: []trace.Kind{trace.Install, trace.Deliver}, applies: always, rule: agreement,
+			Catches: "bad promise, tie order", kinds: []trace.Kind{trace.Install, trace.Deliver}, older: true, applies: always, rule: agreement,
 		},
 		{
 			Name: "append-only", Promise: "A member's deliveries follow each other without a gap, in rising order, and never go back.",
@@ -215,6 +215,10 @@ func viewChecks() []Check {
 		{
 			Name: "readers-count-nowhere", Promise: "Who was let go, has just joined or only reads adds nothing to the order.",
 			Catches: "entries beyond a cut", kinds: []trace.Kind{trace.Start, trace.Install, trace.Ends, trace.Append}, applies: underDelta, rule: readersCountNowhere,
+		},
+		{
+			Name: "settled-before-views", Promise: "What settles in a view is no later than the clock of any later view of its history, from which all that is written in that goes on.",
+			Catches: "newcomer's clock, clock of a minority", kinds: []trace.Kind{trace.Install, trace.Deliver, trace.Sample}, applies: underDelta, rule: settledBeforeViews,
 		},
 		{
 			Name: "histories-never-mix", Promise: "Where some went on by force without others, nobody takes what was written in another history than its own.",

@@ -320,7 +320,7 @@ func (d *drawer) old() {
 }
 
 // RandomOldOfWhoWent draws a map in which one is evicted after a crash, and starts with
-// an older copy of its data. Little else fails.
+// an older copy of its data; then it may be told to come back. Little else fails.
 func RandomOldOfWhoWent(rng *rand.Rand, members int, length time.Duration) Map {
 	d := drawer{rng: rng, members: members, length: length}
 	for _, kind := range d.some([]Kind{Repeats, Reorders, Delays, Drifts}) {
@@ -334,6 +334,10 @@ func RandomOldOfWhoWent(rng *rand.Rand, members int, length time.Duration) Map {
 		Event{At: begin, From: d.except(who), Action: Evict, Whom: member.Letter(member.ID(who))},
 		Event{At: end, From: d.group(who), Action: Restart},
 	)
+	for range rng.IntN(3) {
+		left := max(length-end, time.Millisecond)
+		d.add(Event{At: end + time.Duration(rng.Int64N(left.Milliseconds()+1))*time.Millisecond, From: d.group(who), Action: Return})
+	}
 	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return d.drawn
 }

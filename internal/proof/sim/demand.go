@@ -36,7 +36,7 @@ const (
 func (w *world) demand() {
 	c, s := &w.config, &w.shape
 	w.header = trace.Header{
-		Trace: trace.Version, Protocol: c.Protocol, Seed: c.Seed, Simulated: true, Numbers: true, Journal: s.Journal,
+		Trace: trace.Version, Protocol: c.Protocol, Seed: c.Seed, Simulated: true, Numbers: !w.oldReturns(), Journal: s.Journal,
 		TickNs: w.shortest(s.Tick), KeepAliveNs: w.shortest(keepAlive(c.Members)),
 		LogBytesMax: s.MemoryBytesMax, MessageBytesMax: s.MessageBytesMax, WindowBytesMax: s.WindowBytesMax,
 	}
@@ -69,6 +69,20 @@ func (w *world) demand() {
 	if w.header.Progress && w.allWell(w.schedule.Last()) {
 		w.healAt = max(w.schedule.Last(), 1)
 	}
+}
+
+// oldReturns reports whether somebody comes back with older data: what it was about to
+// write when it found out has numbers that were drawn for other entries.
+func (w *world) oldReturns() bool {
+	var old member.Set
+	for _, e := range w.schedule.Members() {
+		if e.Action == failure.CrashRestoring {
+			old.Add(e.Member)
+		} else if e.Action == failure.Return && old.Has(e.Member) {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeNewest: where members lost their data, or their histories parted, and all who belong to the newest view are

@@ -199,13 +199,31 @@ func (d *Delta) learn(from member.ID, v *member.View) {
 }
 
 // isPast reports whether a view says that this member has come back before, which it
-// would have had to know: its data is old.
+// would have had to know, or ends its stream behind entries that it wrote later than the
+// time of the view: others hold other ones under their numbers. Its data is old.
 func (d *Delta) isPast(v *member.View) bool {
 	if own := d.roster.View(); int(d.cfg.Self) >= len(v.Places) || own != nil && !v.Continues(own) {
 		return false
 	}
 	p := &v.Places[d.cfg.Self]
-	return p.Identity == d.cfg.Identity && len(p.Own()) > 0 && p.Since > d.roster.Tag().Number+1
+	return p.Identity == d.cfg.Identity && len(p.Own()) > 0 && p.Since > d.roster.Tag().Number+1 || d.wroteOther(v)
+}
+
+// wroteOther reports whether this member wrote other entries than those that a view counts
+// up to where its stream was cut: these were held by who decided on it, and are no later
+// than its time.
+func (d *Delta) wroteOther(v *member.View) bool {
+	p, log := &v.Places[d.cfg.Self], &d.streams[d.cfg.Self].log
+	if d.roster.View() == nil || !d.roster.Owns(d.cfg.Self, d.cfg.Identity) {
+		return false
+	}
+	cut := cutOf(p, d.roster.Tag().Number)
+	for number := log.first; cut < math.MaxUint64 && number < log.end; number++ {
+		if b := log.at(number); b.Seq <= cut && b.Time > v.Clock {
+			return true
+		}
+	}
+	return false
 }
 
 // estrange notes that a peer goes by another history.
