@@ -26,9 +26,10 @@ func (t *timesOf) of(number uint64) *viewTimes {
 	return &(*t)[i]
 }
 
-// settledBeforeViews: what settles at whoever goes by a view, by what it delivers or says,
-// is no later than the clock of any later view of that history: all that is written in
-// that one is later, also by who is new there.
+// settledBeforeViews: what is delivered at whoever goes by a view is no later than the clock
+// of any later view of that history: all that is written in that one is later, also by who
+// is new there. The time that a member says is settled may be ahead of that once streams
+// have ended, for then nobody is taken back.
 func settledBeforeViews(c *checker) rule {
 	known := map[*branch]*timesOf{}
 	return func(e *trace.Event) {

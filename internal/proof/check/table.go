@@ -218,7 +218,7 @@ func viewChecks() []Check {
 		},
 		{
 			Name: "settled-before-views", Promise: "What settles in a view is no later than the clock of any later view of its history, from which all that is written in that goes on.",
-			Catches: "newcomer's clock, clock of a minority", kinds: []trace.Kind{trace.Install, trace.Deliver, trace.Sample}, applies: underDelta, rule: settledBeforeViews,
+			Catches: "newcomer's clock, clock of a minority", kinds: []trace.Kind{trace.Install, trace.Deliver}, applies: underDelta, rule: settledBeforeViews,
 		},
 		{
 			Name: "histories-never-mix", Promise: "Where some went on by force without others, nobody takes what was written in another history than its own.",
