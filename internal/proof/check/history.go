@@ -409,7 +409,7 @@ func (s *stream) after(have uint64) int {
 func (h *history) heldBy(place int, stream member.ID, in *branch) uint64 {
 	m := &h.members[place]
 	counts := cmp.Or(h.tenants[place], h.counted[place])
-	if m.older { // what it holds is not followed through cuts
+	if m.older || !in.isWithin(m.toldIn) { // what it holds is not followed, or was cut in another history
 		return m.ever[stream]
 	}
 	if m.identities <= 1 {
