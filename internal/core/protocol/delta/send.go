@@ -105,6 +105,9 @@ func (d *Delta) send(l *link, m *protocol.Message) {
 	l.report.sent, l.report.promise = d.frontier.changes, d.frontier.mine.mark(d.cfg.Self).Promise
 	d.remind(l, m)
 	relays := d.pending.ticked && d.relayRows(l, m)
+	if relays && !d.hears(l) && m.View.Number <= 1 {
+		m.Binding = d.roster.Binding() // who is not heard may have begun anew
+	}
 	if len(m.Batches) > 0 || (!l.presence.reliable || l.trip.srtt == 0) && (fresh || relays) {
 		d.number(l, m, relays)
 	}

@@ -159,7 +159,7 @@ func (l *Lockstep) send(id member.ID, p *peer, fresh bool) {
 		View:    l.roster.Tag(),
 		Batches: m.Batches[:0],
 	}
-	if v := p.latest(); v.hash != l.roster.Hash() || l.roster.Hash() == 0 {
+	if v := p.latest(); v.hash != l.roster.Hash() || l.roster.Hash() == 0 || !l.heard(p) { // who is not heard may have begun anew
 		m.Binding = l.roster.Binding()
 	}
 	if fresh || k.due && l.lacksOwn(p) && l.now >= l.retryAt(p) {
