@@ -123,6 +123,8 @@ func beyondSmallWorlds(protocol string, broken mutant.Mutant) string {
 		return "it only costs traffic, which package check counts over whole runs"
 	case broken == "other-history-accepted", broken == "nobody-reminded":
 		return "it needs data of before, which nobody brings back here; package sim has a schedule for it"
+	case broken == "silent-not-told":
+		return "two of three lose their data where links work one way for ever; package sim has a schedule for it"
 	case strings.HasPrefix(string(broken), "parked-"):
 		return "it needs more batches than the memory takes; package sim has runs with little"
 	case broken == "held-by-one":
