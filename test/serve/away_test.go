@@ -69,9 +69,7 @@ const rounds = 3
 // is ever let go.
 func TestARollingRestartLosesNothing(t *testing.T) {
 	h := newHouse(t)
-	for i := range members {
-		h.places[i].flags = []string{"--evict-after", "never"}
-	}
+	h.byCommand()
 	h.meet()
 	load := h.load()
 	restarts := members
@@ -121,9 +119,7 @@ func TestARollingRestartWithoutFoldersLosesNothing(t *testing.T) {
 func TestAllAreStoppedOneAfterTheOther(t *testing.T) {
 	program.OnlyAmongAll(t)
 	h := newHouse(t)
-	for i := range members {
-		h.places[i].flags = []string{"--evict-after", "never"}
-	}
+	h.byCommand()
 	h.meet()
 	for n := range 4 * members {
 		h.write(t.Context(), n%members, fmt.Sprint("entry ", n))

@@ -72,9 +72,7 @@ func TestOneOfThreeGoesOnByForce(t *testing.T) {
 func TestWhoShowedMoreStaysApart(t *testing.T) {
 	program.OnlyAmongAll(t)
 	h := newHouse(t)
-	for i := range members {
-		h.places[i].flags = []string{"--evict-after", "never"}
-	}
+	h.byCommand()
 	h.meet()
 	if !h.settle(t.Context(), 0, "all have this") {
 		t.Fatal("nothing settles")

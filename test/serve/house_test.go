@@ -145,6 +145,13 @@ func (h *house) startAll() {
 	}
 }
 
+// byCommand has members go and come back by command alone, from the next start on.
+func (h *house) byCommand() {
+	for i := range members {
+		h.places[i].flags = []string{"--evict-after", "never"}
+	}
+}
+
 // meet starts all members, and waits until they have met.
 func (h *house) meet() {
 	h.t.Helper()

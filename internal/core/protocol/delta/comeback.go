@@ -139,7 +139,7 @@ func (d *Delta) takePlace(observed bool) {
 	case observed && !observes:
 		s := &d.streams[d.cfg.Self]
 		d.own.back.wanted = false
-		d.frontier.trimmed = max(d.frontier.trimmed, d.cfg.TrimNoticeBytes) // its folder forgot nothing, and may be full
+		d.tellTrimmed() // its folder forgot nothing, and may be full
 		d.frontier.rows[d.cfg.Self] = d.frontier.mine
 		d.own.appended = d.own.trimmed
 		for number := s.log.first; number < s.log.end; number++ {

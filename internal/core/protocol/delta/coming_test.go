@@ -225,16 +225,9 @@ func TestMembersComeBackAndJoin(t *testing.T) {
 // TestAnyComing draws who comes back and joins in what weather.
 func TestAnyComing(t *testing.T) {
 	draw.Check(t, func(t *rapid.T) {
-		w := weather{
-			members: rapid.IntRange(2, 5).Draw(t, "members"), joins: rapid.IntRange(0, 2).Draw(t, "joins"), evicts: 0.003,
-			returns: rapid.SampledFrom([]float64{0.001, 0.01}).Draw(t, "returns"),
-			durable: rapid.Bool().Draw(t, "durable"), reliable: rapid.Bool().Draw(t, "reliable"),
-			loss: rapid.SampledFrom([]float64{0, 0.1, 0.3}).Draw(t, "loss"), cuts: rapid.SampledFrom([]float64{0, 0.005}).Draw(t, "cuts"),
-			crashes: rapid.SampledFrom([]float64{0, 0.003}).Draw(t, "crashes"), amnesia: rapid.SampledFrom([]float64{0, 0.5}).Draw(t, "amnesia"),
-		}
-		if rapid.Bool().Draw(t, "tight") {
-			w.sizeMax, w.window, w.message, w.ahead, w.memory = 1000, 2000, 1000, 1000, 30000
-		}
+		w := drawnWeather(t)
+		w.joins, w.evicts = rapid.IntRange(0, 2).Draw(t, "joins"), 0.003
+		w.returns = rapid.SampledFrom([]float64{0.001, 0.01}).Draw(t, "returns")
 		if verdict := play(rapid.Uint64().Draw(t, "seed"), w); verdict != "" {
 			t.Fatal(verdict)
 		}

@@ -125,19 +125,26 @@ func TestSnapshotGivesBackWhatIsInMemory(t *testing.T) {
 // it that still breaks something.
 func TestAnyWeather(t *testing.T) {
 	draw.Check(t, func(t *rapid.T) {
-		w := weather{
-			members: rapid.IntRange(2, 5).Draw(t, "members"), idle: rapid.IntRange(0, 1).Draw(t, "idle"),
-			durable: rapid.Bool().Draw(t, "durable"), reliable: rapid.Bool().Draw(t, "reliable"),
-			loss: rapid.SampledFrom([]float64{0, 0.1, 0.3}).Draw(t, "loss"), cuts: rapid.SampledFrom([]float64{0, 0.005}).Draw(t, "cuts"),
-			crashes: rapid.SampledFrom([]float64{0, 0.003}).Draw(t, "crashes"), amnesia: rapid.SampledFrom([]float64{0, 0.5}).Draw(t, "amnesia"),
-		}
-		if rapid.Bool().Draw(t, "tight") {
-			w.sizeMax, w.window, w.message, w.ahead, w.memory = 1000, 2000, 1000, 1000, 30000
-		}
+		w := drawnWeather(t)
+		w.idle = rapid.IntRange(0, 1).Draw(t, "idle")
 		if verdict := play(rapid.Uint64().Draw(t, "seed"), w); verdict != "" {
 			t.Fatal(verdict)
 		}
 	})
+}
+
+// drawnWeather draws what any storm has.
+func drawnWeather(t *rapid.T) weather {
+	w := weather{
+		members: rapid.IntRange(2, 5).Draw(t, "members"),
+		durable: rapid.Bool().Draw(t, "durable"), reliable: rapid.Bool().Draw(t, "reliable"),
+		loss: rapid.SampledFrom([]float64{0, 0.1, 0.3}).Draw(t, "loss"), cuts: rapid.SampledFrom([]float64{0, 0.005}).Draw(t, "cuts"),
+		crashes: rapid.SampledFrom([]float64{0, 0.003}).Draw(t, "crashes"), amnesia: rapid.SampledFrom([]float64{0, 0.5}).Draw(t, "amnesia"),
+	}
+	if rapid.Bool().Draw(t, "tight") {
+		w.sizeMax, w.window, w.message, w.ahead, w.memory = 1000, 2000, 1000, 1000, 30000
+	}
+	return w
 }
 
 // TestOneWayRingSettlesEverything: each member is heard by its neighbour alone,

@@ -107,11 +107,14 @@ func (d *Delta) drop(stream member.ID) {
 	if d.roster.Writes(stream) {
 		d.own.trimmed += b.Size()
 		if s.base == d.own.back.whole {
-			d.frontier.trimmed = max(d.frontier.trimmed, d.cfg.TrimNoticeBytes)
+			d.tellTrimmed()
 		}
 	}
 	d.fx.Trim = append(d.fx.Trim, b)
 }
+
+// tellTrimmed has the journal told with the next trimming, however little that is.
+func (d *Delta) tellTrimmed() { d.frontier.trimmed = max(d.frontier.trimmed, d.cfg.TrimNoticeBytes) }
 
 // onSnapshot makes up for batches that are not kept any more: only an observer
 // needs that, and only if it lacks some.
