@@ -29,22 +29,55 @@ import (
 )
 
 // tools are what all tests share.
-type tools struct{ chatterbox, chromium string }
+type tools struct {
+	chatterbox string          // path
+	chromium   context.Context // a browser that runs
+}
 
 // patience is how long anything may take on a busy machine.
 const patience = time.Minute
 
+// chromium is the browser of all tests, once one has started it: to start it
+// takes longer than most tests.
+var chromium struct {
+	ctx  context.Context
+	stop func()
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
+	os.Exit(status)
+}
+
+// browse starts the browser, unless it runs.
+func browse(t *testing.T, path string) context.Context {
+	t.Helper()
+	if chromium.ctx == nil {
+		options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)
+		allocator, gone := chromedp.NewExecAllocator(context.Background(), options...)
+		ctx, stop := chromedp.NewContext(allocator)
+		if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+			t.Fatal(err)
+		}
+		chromium.ctx, chromium.stop = ctx, func() { stop(); gone() }
+	}
+	return chromium.ctx
+}
+
 // prepare builds the program and finds the browser.
 func prepare(t *testing.T) tools {
 	t.Helper()
-	chromium := ""
+	found := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
-			chromium = path
+			found = path
 			break
 		}
 	}
-	if chromium == "" {
+	if found == "" {
 		if os.Getenv("CHATTERBOX_BROWSER") == "required" {
 			t.Fatal("there is no chromium, and CHATTERBOX_BROWSER=required: install Debian's package chromium")
 		}
@@ -57,14 +90,14 @@ func prepare(t *testing.T) tools {
 	// Once for all tests, beside their own program: go test removes that folder.
 	program := filepath.Join(filepath.Dir(own), fmt.Sprintf("chatterbox-%d", os.Getpid()))
 	if _, err := os.Stat(program); err == nil {
-		return tools{program, chromium}
+		return tools{program, browse(t, found)}
 	}
 	build := exec.Command("go", "build", "-o", program, "./cmd/chatterbox")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	return tools{program, chromium}
+	return tools{program, browse(t, found)}
 }
 
 // serve runs the program until the test ends and returns where its page is.
@@ -134,17 +167,14 @@ type look struct {
 
 func desktop() look { return look{width: 1280, height: 800, theme: "light"} }
 
-// open opens a page.
+// open opens a page, with cookies, storage and a cache of its own.
 func (tools tools) open(t *testing.T, address string, look look) *tab {
 	t.Helper()
 	parsed, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(tools.chromium), chromedp.NoSandbox)
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, cancel := chromedp.NewContext(tools.chromium, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	ctx, cancel = context.WithTimeout(ctx, 2*patience)
 	t.Cleanup(cancel)
