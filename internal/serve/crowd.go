@@ -30,6 +30,7 @@ const (
 	strangerBurst      = 128
 	strangersPerSecond = 128
 	strangersBurst     = 512
+	strangersApart     = 2 * time.Millisecond
 )
 
 // Door lets connections in. It closes what is too much, before it is looked at:
@@ -62,6 +63,7 @@ func newDoor(log *slog.Logger, now func() time.Duration) *Door {
 	return &Door{log: log, max: connectionsMax, ofOneMax: connectionsOfOneMax, of: map[netip.Addr]int{}, now: now, gate: gate.New(gate.Config{
 		Strangers: gate.Rate{PerSecond: strangersPerSecond, Burst: strangersBurst},
 		Stranger:  gate.Rate{PerSecond: strangerPerSecond, Burst: strangerBurst},
+		Apart:     strangersApart,
 		Now:       now,
 	})}
 }
@@ -170,8 +172,18 @@ type counted struct {
 	door    *Door
 	address netip.Addr
 	host    gate.Host // zero: of this machine
+	heard   bool      // something was read; of who reads
 	known   atomic.Bool
 	closed  atomic.Bool
+}
+
+// Read reads, of a stranger the first time once it is his turn.
+func (c *counted) Read(b []byte) (int, error) {
+	if !c.heard && c.host != (gate.Host{}) {
+		time.Sleep(c.door.gate.Turn(c.host))
+	}
+	c.heard = true
+	return c.Conn.Read(b)
 }
 
 // vouch says that a token came on the connection.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,8 @@ type fake struct {
 func (f *fake) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 9), Port: 2} }
 func (f *fake) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(f.address), Port: 1} }
 func (f *fake) Close() error         { return nil }
+
+func (f *fake) Read([]byte) (int, error) { return 1, nil }
 
 // TestCrowdLeavesRoomForOthers: one address gets so many connections, all of them
 // together so many, and who leaves makes room.
@@ -134,6 +137,54 @@ func TestStrangersComeInSoOften(t *testing.T) {
 	if lines := strings.Count(log.String(), "\n"); lines != 2 {
 		t.Errorf("the log is told:\n%s", log.String())
 	}
+}
+
+// TestStrangersAreReadInTurn has many come at once: what the first ones ask is not
+// read together. This machine waits for nobody, nor does who has shown a token, nor
+// anybody twice.
+func TestStrangersAreReadInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, began := new(queue), time.Now()
+		d := newDoor(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(began) })
+		come := func(from string) net.Conn {
+			q.from = []string{from}
+			conn, err := d.Listen(q).Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return conn
+		}
+		waited := func(conn net.Conn) time.Duration {
+			from := time.Now()
+			if n, err := conn.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			return time.Since(from)
+		}
+		come("10.0.0.7").(*counted).vouch()
+		var read atomic.Int64
+		for range strangerBurst {
+			conn := come("10.0.0.1")
+			go func() {
+				waited(conn)
+				waited(conn)
+				read.Add(1)
+			}()
+		}
+		synctest.Wait()
+		for _, at := range []string{"127.0.0.1", "10.0.0.9", "10.0.0.7"} {
+			if wait := waited(come(at)); wait != 0 {
+				t.Errorf("%s waited %v", at, wait)
+			}
+		}
+		for want := int64(1); want <= strangerBurst; want++ {
+			if got := read.Load(); got != want {
+				t.Fatalf("%d were read, want %d", got, want)
+			}
+			<-time.After(strangersApart)
+			synctest.Wait()
+		}
+	})
 }
 
 // withTokens has the server go by a file of tokens, and returns what changes it.

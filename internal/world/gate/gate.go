@@ -49,6 +49,10 @@ type Config struct {
 	Strangers Rate // of all hosts together that are not known
 	Stranger  Rate // of one host that is not known
 	Known     Rate // of one host that is
+	// Apart is the time from one stranger who is heard to the next, at least.
+	Apart time.Duration
+	// BarredFor is how long nobody is let in of a host that is barred.
+	BarredFor time.Duration
 	// Now is the time since some moment in the past.
 	Now func() time.Duration
 }
@@ -57,8 +61,9 @@ type Config struct {
 type Gate struct {
 	config Config
 
-	mu      sync.Mutex // guards all below
-	all     bucket     // of strangers
+	mu      sync.Mutex    // guards all below
+	all     bucket        // of strangers
+	next    time.Duration // when the next stranger is heard at the earliest
 	strange map[Host]bucket
 	known   map[Host]acquaintance
 	swept   time.Duration // when strange hosts were last forgotten
@@ -123,6 +128,13 @@ func (b bucket) after(r Rate, now time.Duration) (bucket, bool) {
 	each := time.Second / time.Duration(r.PerSecond)
 	taken := bucket{max(b.full, now) + each}
 	return taken, taken.full-now <= each*time.Duration(r.Burst)
+}
+
+// emptied returns the bucket of a host of which the next one comes in when a time
+// has passed, and those after it one by one.
+func (b bucket) emptied(r Rate, until time.Duration) bucket {
+	each := time.Second / time.Duration(r.PerSecond)
+	return bucket{max(b.full, until+each*time.Duration(r.Burst-1))}
 }
 
 // Tally counts what happens too often to be told each time. The zero value is
@@ -193,6 +205,25 @@ func (g *Gate) remembers(host Host, now time.Duration) bool {
 	return len(g.strange) < strangersMax
 }
 
+// Turn returns how long somebody waits who came in, until he is heard: who is known
+// does not, and strangers are heard one after the other, however many come at once.
+func (g *Gate) Turn(host Host) (wait time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.config.Now()
+	if g.knows(host, now) {
+		return 0
+	}
+	turn := max(g.next, now)
+	g.next = turn + g.config.Apart
+	return turn - now
+}
+
+func (g *Gate) knows(host Host, now time.Duration) bool {
+	a, ok := g.known[host]
+	return ok && now-a.since < knownFor
+}
+
 // Vouch says that at a host somebody is who belongs here.
 func (g *Gate) Vouch(host Host) {
 	g.mu.Lock()
@@ -207,6 +238,18 @@ func (g *Gate) Vouch(host Host) {
 	}
 	a.since = now
 	g.known[host] = a
+}
+
+// Bar says that who was let in of a host was dear to answer and does not belong
+// here: unless the host is known, nobody is let in of it for a while, so that those
+// who come for the first time share with fewer.
+func (g *Gate) Bar(host Host) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.config.Now()
+	if !g.knows(host, now) && g.remembers(host, now) {
+		g.strange[host] = g.strange[host].emptied(g.config.Stranger, now+g.config.BarredFor)
+	}
 }
 
 // forget lets go of those for whom nobody has vouched for long.

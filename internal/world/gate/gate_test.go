@@ -18,6 +18,7 @@ func newDoor() *door {
 	d := &door{now: time.Hour}
 	d.Gate = New(Config{
 		Strangers: Rate{PerSecond: 10, Burst: 20}, Stranger: Rate{PerSecond: 2, Burst: 4}, Known: Rate{PerSecond: 5, Burst: 10},
+		Apart: 10 * time.Millisecond, BarredFor: 30 * time.Second,
 		Now: func() time.Duration { return d.now },
 	})
 	return d
@@ -94,6 +95,62 @@ func TestKnownHostsAreNotStarved(t *testing.T) {
 	d.now += knownFor
 	if in := d.come(1000, "192.0.2.1"); in != 4 {
 		t.Errorf("the host came in %d times at once, long after it was known", in)
+	}
+}
+
+// TestBarredHostIsKeptOutForAWhile bars hosts again and again: a strange one comes in
+// when its time is over, and little by little; others do not notice, nor does one
+// that is known, or becomes known.
+func TestBarredHostIsKeptOutForAWhile(t *testing.T) {
+	d := newDoor()
+	const strange, known, other = "10.0.0.1", "192.0.2.1", "10.0.0.2"
+	d.Vouch(HostNamed(known))
+	for range 3 {
+		d.come(1, strange)
+		d.Bar(HostNamed(strange))
+		d.Bar(HostNamed(known))
+	}
+	if in := d.come(4, known); in != 4 {
+		t.Errorf("of a known host %d came in", in)
+	}
+	if in := d.come(1, other); in != 1 {
+		t.Error("another host is barred with it")
+	}
+	for _, c := range []struct {
+		wait time.Duration
+		want int
+	}{{0, 0}, {30*time.Second - 1, 0}, {1, 1}, {time.Second, 2}, {time.Minute, 4}} {
+		d.now += c.wait
+		if in := d.come(100, strange); in != c.want {
+			t.Errorf("%v later %d came in, want %d", c.wait, in, c.want)
+		}
+	}
+	d.Bar(HostNamed(strange))
+	d.Vouch(HostNamed(strange))
+	if in := d.come(1, strange); in != 1 {
+		t.Error("a host that is known now stays barred")
+	}
+}
+
+// TestStrangersAreHeardInTurn has many come in at once.
+func TestStrangersAreHeardInTurn(t *testing.T) {
+	d := newDoor()
+	d.Vouch(HostNamed("192.0.2.1"))
+	for i, host := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.1"} {
+		if wait, want := d.Turn(HostNamed(host)), time.Duration(i)*10*time.Millisecond; wait != want {
+			t.Errorf("stranger %d waits %v, want %v", i, wait, want)
+		}
+		if wait := d.Turn(HostNamed("192.0.2.1")); wait != 0 {
+			t.Errorf("who is known waits %v", wait)
+		}
+	}
+	d.now += 25 * time.Millisecond
+	if wait := d.Turn(HostNamed("10.0.0.3")); wait != 5*time.Millisecond {
+		t.Errorf("a later one waits %v", wait)
+	}
+	d.now += time.Second
+	if wait := d.Turn(HostNamed("10.0.0.3")); wait != 0 {
+		t.Errorf("one who comes alone waits %v", wait)
 	}
 }
 

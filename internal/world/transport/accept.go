@@ -41,8 +41,14 @@ const (
 	strangerPerSecond  = 8
 	strangerBurst      = 32
 	strangersPerSecond = 32 // of all hosts that are not known
-	strangersBurst     = 128
-	gateMembersMin     = 8 // so many may come from one host at least, for others may join
+	strangersBurst     = 64
+	// strangersApart is the time from one stranger's handshake to the next: all of a
+	// burst have their turn within half of the time that a handshake may take.
+	strangersApart = 4 * time.Millisecond
+	// strangerBarredFor is how long a host that is not known is not heard after its
+	// handshake of TLS came to nothing: most of them were computed for.
+	strangerBarredFor = 4 * time.Second
+	gateMembersMin    = 8 // so many may come from one host at least, for others may join
 )
 
 func newGate(members int, now func() time.Duration) *gate.Gate {
@@ -50,6 +56,8 @@ func newGate(members int, now func() time.Duration) *gate.Gate {
 		Strangers: gate.Rate{PerSecond: strangersPerSecond, Burst: strangersBurst},
 		Stranger:  gate.Rate{PerSecond: strangerPerSecond, Burst: strangerBurst},
 		Known:     gate.Rate{PerSecond: members * knownPerSecond, Burst: members * knownBurst},
+		Apart:     strangersApart,
+		BarredFor: strangerBarredFor,
 		Now:       now,
 	})
 }
@@ -111,10 +119,12 @@ func (t *Transport) admit(plain net.Conn) (conn net.Conn, hello *wire.Hello, err
 		t.notice("crowd", oldest, "closed the oldest connection without a hello, there are too many: somebody connects who is no member")
 	}
 	defer t.strangers.remove(plain)
+	t.pause(t.gate.Turn(gate.HostOf(plain.RemoteAddr())))
 	if err := plain.SetDeadline(time.Now().Add(t.config.HandshakeTimeout)); err != nil {
 		return plain, nil, fmt.Errorf("set the handshake's deadline: %w", err)
 	}
 	if conn, err = t.security.accepted(plain); err != nil {
+		t.gate.Bar(gate.HostOf(plain.RemoteAddr()))
 		return plain, nil, err
 	}
 	if hello, err = t.readHello(conn); err == nil && hello.Purpose == wire.ForJoining {
