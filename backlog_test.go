@@ -21,6 +21,15 @@ const (
 	backlogBytes   = 8 << 10
 )
 
+// writesMuch skips a test in which few goroutines write much, where -short asks for
+// that: it is what takes longest under the race detector, and shows it least.
+func writesMuch(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("much is written, by few goroutines")
+	}
+}
+
 func little(cfg *chatterbox.Config) { cfg.MaxMemory = littleMemory }
 
 // writeMuch has a member accept entries, many at a time, and looks at its memory
@@ -89,9 +98,7 @@ func judgeAll(t *testing.T, c *chatterboxtest.Cluster, writers map[string]int) {
 // TestAnAbsentMemberCostsDiskAndNoMemory: the others write ten times what they
 // may have in memory each; it comes back and catches up.
 func TestAnAbsentMemberCostsDiskAndNoMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("much is written, by few goroutines")
-	}
+	writesMuch(t)
 	inCluster(t, 3, little, func(t *testing.T, c *chatterboxtest.Cluster) {
 		c.Agree()
 		c.Crash("c")
@@ -116,9 +123,7 @@ func TestAnAbsentMemberCostsDiskAndNoMemory(t *testing.T) {
 
 // TestABacklogOutlivesItsWriter: those who wrote it crash and come back meanwhile.
 func TestABacklogOutlivesItsWriter(t *testing.T) {
-	if testing.Short() {
-		t.Skip("much is written, by few goroutines")
-	}
+	writesMuch(t)
 	inCluster(t, 3, little, func(t *testing.T, c *chatterboxtest.Cluster) {
 		c.Agree()
 		c.Crash("c")
@@ -210,6 +215,7 @@ func TestTheTailOfABacklogIsReadFromDisk(t *testing.T) {
 // TestAFullFolderSaysWhoLacksWhatFillsIt, and takes entries again when it lacks
 // nothing any more.
 func TestAFullFolderSaysWhoLacksWhatFillsIt(t *testing.T) {
+	writesMuch(t)
 	full := func(cfg *chatterbox.Config) {
 		cfg.MaxMemory, cfg.MaxDisk, cfg.Retain.Bytes = littleMemory, 16<<20, 1<<20
 	}
@@ -253,6 +259,7 @@ func TestAFullFolderSaysWhoLacksWhatFillsIt(t *testing.T) {
 // TestWhatIsHeldFillsTheFolder: with Hold it is the application that has to let
 // go, and all members wait for it.
 func TestWhatIsHeldFillsTheFolder(t *testing.T) {
+	writesMuch(t)
 	hold := func(cfg *chatterbox.Config) {
 		cfg.MaxMemory, cfg.Retain.Bytes = littleMemory, 1<<20
 		if cfg.Name == "c" {

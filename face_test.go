@@ -156,6 +156,7 @@ func TestMemberWithoutItsDataReadsAndSaysWhyItDoesNotWrite(t *testing.T) {
 
 // A restart does not read again what all members hold, but keys of that count.
 func TestKeyOutlivesWhatAStartReads(t *testing.T) {
+	writesMuch(t)
 	small := func(cfg *chatterbox.Config) { cfg.MaxMemory = 2 << 20 }
 	inCluster(t, 2, small, func(t *testing.T, c *chatterboxtest.Cluster) {
 		n := c.Node("a")

@@ -18,6 +18,7 @@ func describe(e *chatterbox.Entry) string {
 // settled can be read from the first position on, the same after crashes of all
 // members, though only a part of it fits into memory.
 func TestHistoryOutlivesRestartsAndMemory(t *testing.T) {
+	writesMuch(t)
 	small := func(cfg *chatterbox.Config) { cfg.MaxMemory = 2 << 20 }
 	inCluster(t, 3, small, func(t *testing.T, c *chatterboxtest.Cluster) {
 		var want []string

@@ -1,6 +1,7 @@
 package chatterbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -172,8 +173,8 @@ func collect(ctx context.Context, n *chatterbox.Node) map[string]bool {
 		if err != nil {
 			break
 		}
-		text, _, _ := strings.Cut(string(e.Payload), "|")
-		texts[text] = true
+		text, _, _ := bytes.Cut(e.Payload, []byte("|"))
+		texts[string(text)] = true
 	}
 	return texts
 }

@@ -108,6 +108,7 @@ func TestDamageIsMendedFromPeers(t *testing.T) {
 // need them again, each gets from the other what it lacks, goes on, and has its
 // folder as it was.
 func TestParkedBatchesAreMendedFromPeers(t *testing.T) {
+	writesMuch(t)
 	inCluster(t, 3, little, func(t *testing.T, c *chatterboxtest.Cluster) {
 		c.Agree()
 		c.Crash("c")

@@ -72,27 +72,35 @@ func (c *Cluster) describe() (text string) {
 // compare compares what members can still read.
 func (c *Cluster) compare() {
 	c.t.Helper()
-	known := map[chatterbox.Position]string{}
+	known := map[chatterbox.Position]entry{}
 	for i := range c.members {
 		n := c.running(i)
 		if n == nil {
 			continue
 		}
-		for position, entry := range c.read(n) {
-			if other, ok := known[position]; ok && other != entry {
-				c.t.Fatalf("chatterboxtest: position %d of %s is %s, of others %s", position, c.members[i].Name, entry, other)
+		for position, e := range c.read(n) {
+			if other, ok := known[position]; ok && other != e {
+				c.t.Fatalf("chatterboxtest: position %d of %s is %s %q %q, of others %s %q %q",
+					position, c.members[i].Name, e.id, e.key, e.payload, other.id, other.key, other.payload)
 			}
-			known[position] = entry
+			known[position] = e
 		}
 	}
 }
 
+// entry is what members must have in common at a position.
+type entry struct {
+	id      chatterbox.ID
+	key     string
+	payload string
+}
+
 // read returns what a node has at each position.
-func (c *Cluster) read(n *chatterbox.Node) map[chatterbox.Position]string {
+func (c *Cluster) read(n *chatterbox.Node) map[chatterbox.Position]entry {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	found, s := map[chatterbox.Position]string{}, n.Status()
+	found, s := map[chatterbox.Position]entry{}, n.Status()
 	if s.Oldest > s.Settled {
 		return found
 	}
@@ -100,7 +108,7 @@ func (c *Cluster) read(n *chatterbox.Node) map[chatterbox.Position]string {
 		if err != nil {
 			c.t.Fatalf("chatterboxtest: read %s: %v", s.Name, err)
 		}
-		found[e.Position] = fmt.Sprintf("%s %q %q", e.ID, e.Key, e.Payload)
+		found[e.Position] = entry{e.ID, e.Key, string(e.Payload)}
 		if e.Position >= s.Settled {
 			break
 		}
