@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"cmp"
+	"hash/crc32"
 
 	"chatterbox/internal/core/clock"
 	"chatterbox/internal/core/member"
@@ -20,7 +21,7 @@ type Batch struct {
 	Count    uint32 // entries, at least 1
 
 	// Bytes is the whole batch as encoded once at its origin (package wire);
-	// journal, frames and delivery share it. Reducers only look at its length.
+	// journal, frames and delivery share it. Reducers look at its length, and compare.
 	Bytes []byte
 	// Prepared is what the application made of the payloads while they were
 	// warm in the cache; it travels along to the delivery, in memory only.
@@ -32,6 +33,17 @@ type Batch struct {
 	// journal; else 0. The driver has them loaded before anybody outside of the
 	// reducer sees the batch.
 	Parked uint32
+	// Sum is a checksum of the bytes of a parked batch, 0 if nobody took it.
+	Sum uint32
+}
+
+// Park returns the batch without its bytes, which the journal has, but with their
+// checksum.
+func (b *Batch) Park() Batch {
+	parked := *b
+	parked.Parked, parked.Sum = uint32(len(b.Bytes)), checksum(b.Bytes)
+	parked.Bytes, parked.Buffer = nil, nil
+	return parked
 }
 
 // Last returns the sequence number of the last entry.
@@ -45,9 +57,24 @@ func (b *Batch) Compare(other *Batch) int {
 	return cmp.Or(cmp.Compare(b.Time, other.Time), cmp.Compare(b.Origin, other.Origin), cmp.Compare(b.Seq, other.Seq))
 }
 
-// Equal reports whether two batches have the same place and the same content, as
-// far as that is in memory.
+// Equal reports whether two batches have the same place and the same content; of one
+// that is parked, by its checksum if it has one.
 func (b *Batch) Equal(other *Batch) bool {
 	same := b.Seq == other.Seq && b.Time == other.Time && b.Count == other.Count && b.Size() == other.Size()
-	return same && (b.Parked > 0 || other.Parked > 0 || bytes.Equal(b.Bytes, other.Bytes))
+	switch {
+	case !same:
+		return false
+	case b.Parked == 0 && other.Parked == 0:
+		return bytes.Equal(b.Bytes, other.Bytes)
+	case b.Parked == 0:
+		return other.Sum == 0 || checksum(b.Bytes) == other.Sum
+	case other.Parked == 0:
+		return other.Equal(b)
+	}
+	return b.Sum == other.Sum || b.Sum == 0 || other.Sum == 0
+}
+
+// checksum is the CRC that processors have an instruction for.
+func checksum(content []byte) uint32 {
+	return crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli))
 }

@@ -171,7 +171,7 @@ func (h *history) note(e *trace.Event) {
 	case trace.Opens:
 		h.noteOpens(m, e)
 	case trace.Believe:
-		if e.Peer == e.Member && e.Have < m.held[e.Stream] {
+		if e.Peer == e.Member && e.Have < m.held[e.Stream] && !m.doubts(e.Stream, e.Member) {
 			m.discard(e.Stream, e.Have)
 		}
 	case trace.Final:
@@ -318,6 +318,10 @@ func (m *witness) end(stream member.ID, have uint64) {
 	m.kept[stream] = min(m.kept[stream], have)
 	m.published[stream].Have = min(m.published[stream].Have, have)
 }
+
+// doubts reports whether a stream is the own one of a member that was let go: what it says
+// less of it for a while it only has others confirm.
+func (m *witness) doubts(stream, own member.ID) bool { return stream == own && m.gone.Has(own) }
 
 // isGone reports whether who had a place was let go.
 func (h *history) isGone(place member.ID) bool { return h.newest.ends[place] != endless }

@@ -41,8 +41,9 @@ func (h *history) noteOlder(e *trace.Event) {
 		m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
 	case trace.Append:
 		m.ever[e.Stream] = max(m.ever[e.Stream], e.Seq+e.Count-1)
-		if s := &h.streams[e.Stream]; e.Stream == e.Member && s.identity == h.root(e.Identity) && e.Seq == s.length()+1 {
-			s.add(e, s.identity, m.branch)
+		root := h.root(e.Identity)
+		if s := &h.streams[e.Stream]; e.Stream == e.Member && (s.identity == 0 || s.identity == root) && e.Seq == s.length()+1 {
+			s.add(e, root, m.branch)
 		}
 	}
 }
@@ -117,8 +118,11 @@ func (c *checker) followOld(e *trace.Event, life *old) {
 		life.gone = life.gone || e.Stream == e.Member
 	case e.Kind == trace.Recover && e.Stream == e.Member:
 		life.have = max(life.have, e.Have)
-	case e.Kind == trace.Append && e.Stream == e.Member && c.past.writer(e.Identity) == life.identity && life.heardBy.Len() == 0:
-		life.have = max(life.have, e.Seq+e.Count-1)
+	case e.Kind == trace.Append && e.Stream == e.Member && c.past.writer(e.Identity) == life.identity:
+		newToAll := e.Seq == life.have+1 && e.Seq == c.past.streams[e.Stream].length()+1
+		if life.heardBy.Len() == 0 || newToAll {
+			life.have = max(life.have, e.Seq+e.Count-1)
+		}
 	case e.Kind == trace.Receive && life.metAt == 0 && life.heardBy.Has(e.Peer):
 		if peer := &c.past.members[e.Peer]; peer.writers[e.Member] == life.identity && peer.held[e.Member] > life.have {
 			life.metAt = e.At

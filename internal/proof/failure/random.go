@@ -320,7 +320,9 @@ func (d *drawer) old() {
 }
 
 // RandomOldOfWhoWent draws a map in which one is evicted after a crash, and starts with
-// an older copy of its data; then it may be told to come back. Little else fails.
+// an older copy of its data, maybe from before an earlier start, and maybe cut off, so
+// that it writes before it hears anybody; then it may be told to come back. Little else
+// fails.
 func RandomOldOfWhoWent(rng *rand.Rand, members int, length time.Duration) Map {
 	d := drawer{rng: rng, members: members, length: length}
 	for _, kind := range d.some([]Kind{Repeats, Reorders, Delays, Drifts}) {
@@ -328,12 +330,23 @@ func RandomOldOfWhoWent(rng *rand.Rand, members int, length time.Duration) Map {
 	}
 	who := rng.IntN(members)
 	begin, end, _ := d.span()
-	age := time.Duration(1+rng.Int64N(max(begin.Milliseconds(), 1))) * time.Millisecond
+	milliseconds := func(most time.Duration) time.Duration {
+		return time.Duration(1+rng.Int64N(max(most.Milliseconds(), 1))) * time.Millisecond
+	}
+	if rng.IntN(2) == 0 {
+		d.add(Event{At: begin / 2, From: d.group(who), Action: Crash}, Event{At: begin/2 + milliseconds(begin/4), From: d.group(who), Action: Restart})
+	}
 	d.add(
-		Event{At: begin, From: d.group(who), Action: CrashRestoring, Age: age},
+		Event{At: begin, From: d.group(who), Action: CrashRestoring, Age: milliseconds(begin)},
 		Event{At: begin, From: d.except(who), Action: Evict, Whom: member.Letter(member.ID(who))},
-		Event{At: end, From: d.group(who), Action: Restart},
 	)
+	if rng.IntN(2) == 0 {
+		off := Event{At: end, From: d.group(who), Arrow: BothWays, To: Group{All: true}, Action: Cut}
+		on := off
+		on.At, on.Action = end+milliseconds(darkFor), Heal
+		d.add(off, on)
+	}
+	d.add(Event{At: end, From: d.group(who), Action: Restart})
 	for range rng.IntN(3) {
 		left := max(length-end, time.Millisecond)
 		d.add(Event{At: end + time.Duration(rng.Int64N(left.Milliseconds()+1))*time.Millisecond, From: d.group(who), Action: Return})
@@ -341,6 +354,9 @@ func RandomOldOfWhoWent(rng *rand.Rand, members int, length time.Duration) Map {
 	slices.SortStableFunc(d.drawn, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return d.drawn
 }
+
+// darkFor is how long a member with older data writes at most before it can hear anybody.
+const darkFor = 1500 * time.Millisecond
 
 // RandomDeaths draws a map in which some members are gone for good, at different
 // times or at one, and the others are well: so few that these can go on without them.

@@ -61,6 +61,10 @@ func (d *Delta) onBatch(b *protocol.Batch, from *link) bool {
 		d.release(b)
 		return false
 	case b.Last() > have && b.Seq == have+1 && d.follows(b):
+		if !d.isAsWritten(b) {
+			d.stop()
+			break
+		}
 		d.take(b, from)
 		d.goOn(b.Origin, from)
 		return true
@@ -91,6 +95,11 @@ func (d *Delta) goOn(stream member.ID, from *link) {
 			d.judgeStashed(s, &next)
 			d.release(&next)
 			continue
+		}
+		if !d.isAsWritten(&next) {
+			d.stop()
+			d.release(&next)
+			return
 		}
 		d.take(&next, from)
 	}
@@ -124,6 +133,10 @@ func (d *Delta) take(b *protocol.Batch, from *link) {
 	}
 	from.acks.urgent = from.acks.urgent || from.peer == b.Origin && (!d.cfg.Durable || d.holders() > 1)
 	d.hold(b)
+	if b.Origin == d.cfg.Self && len(d.own.back.orphans) > 0 {
+		d.fx.Append = d.fx.Append[:len(d.fx.Append)-1] // this member wrote it, so it is in the journal
+		d.forgetOrphans()
+	}
 }
 
 // hold puts a batch at the end of its stream and has it made durable.

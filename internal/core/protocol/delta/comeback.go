@@ -16,6 +16,11 @@ import (
 // that it had, so an orphan is written again if and only if its number is the next
 // one: once, in order, whenever the member crashes, and however often it goes.
 //
+// What it had written up to the cut is in the order of all as the others hold it. They may
+// hold other entries under these numbers if the data here is older than what was lost, so
+// what had not settled here is set aside too, and the others are asked for it: an orphan
+// that is not what comes under its number shows that the data is old, and stops the member.
+//
 // A member that came without data is seated at its place first, in the stead of who was
 // let go from it, and then comes back in the same way: it has no orphans, and those of
 // who had the place before are in nobody's order for ever.
@@ -23,7 +28,7 @@ import (
 // comeback is what a member that was let go, or has come back, has to do.
 type comeback struct {
 	wanted  bool             // it asks to be a member again
-	orphans []protocol.Batch // own batches beyond what the stream has, by number, without gaps
+	orphans []protocol.Batch // own batches beyond what the stream has, or is known to have, by number, without gaps
 	closing bool             // the own stream is to end behind them
 	whole   uint64           // own entry with which all of them are written again; its folder keeps them until that is forgotten
 }
@@ -69,6 +74,9 @@ const askTurn = time.Second
 func (d *Delta) wish(l *link) *member.Change {
 	if !d.own.back.wanted || d.isEnding() || d.own.back.closing || l.report.view != d.roster.Tag() || !d.boundTo(l) || d.synod.Wedged() {
 		return nil
+	}
+	if cut, ends := d.roster.Cut(d.cfg.Self); ends && d.frontier.held(d.cfg.Self) < cut {
+		return nil // first it hears what others hold of its own stream
 	}
 	turn := int(d.now/askTurn) % d.roster.Size()
 	for j := range d.streams {
@@ -179,6 +187,21 @@ func (d *Delta) setAside(stream member.ID, batches []protocol.Batch) {
 	d.own.back.orphans = append(batches, d.own.back.orphans...)
 }
 
+// doubt takes all that this member, which was let go, wrote and that had not settled here
+// for no more than it is: what it takes to be its own.
+func (d *Delta) doubt() {
+	own := d.deliveredOf(d.cfg.Self)
+	d.takeOff(d.cfg.Self, own)
+	d.frontier.mine.marks.Set(int(d.cfg.Self), clock.Mark{Have: own, Promise: d.frontier.settled})
+	d.frontier.changed(d.frontier.mine, d.cfg.Self)
+}
+
+// isAsWritten reports whether a batch that comes of the own stream is what this member wrote
+// there, as far as it did.
+func (d *Delta) isAsWritten(b *protocol.Batch) bool {
+	return b.Origin != d.cfg.Self || len(d.own.back.orphans) == 0 || d.own.back.orphans[0].Equal(b)
+}
+
 // giveBack releases a batch that may be parked.
 func (d *Delta) giveBack(b *protocol.Batch) {
 	if b.Parked == 0 {
@@ -190,7 +213,7 @@ func (d *Delta) giveBack(b *protocol.Batch) {
 func (d *Delta) asOrphan(b protocol.Batch) protocol.Batch {
 	if d.cfg.Durable && b.Parked == 0 {
 		d.release(&b)
-		b.Parked, b.Bytes, b.Buffer = uint32(len(b.Bytes)), nil, nil
+		b = b.Park()
 	}
 	if !d.cfg.KeepPrepared {
 		b.Prepared = nil
@@ -212,9 +235,13 @@ func (d *Delta) keepOrphan(b *protocol.Batch) {
 	d.own.back.orphans = append(d.own.back.orphans, d.asOrphan(*b))
 }
 
-// forgetOrphans forgets those that the own stream has by now.
+// forgetOrphans forgets those that the own stream has by now. What a state stands for
+// cannot be compared, but it is no later than the state.
 func (d *Delta) forgetOrphans() {
 	for len(d.own.back.orphans) > 0 && d.own.back.orphans[0].Last() <= d.frontier.held(d.cfg.Self) {
+		if b := &d.own.back.orphans[0]; b.Last() <= d.frontier.base.Have[d.cfg.Self] && b.Time > d.frontier.base.Time {
+			d.stop()
+		}
 		d.popOrphan()
 	}
 }

@@ -47,7 +47,7 @@ func (d *Delta) onReceive(m *protocol.Message) {
 	d.overtaken(l)
 	l.cursor.popDone()
 	for _, pull := range m.Pulls {
-		d.onPull(l, pull)
+		d.onPull(l, m, pull)
 	}
 	if m.Number > 0 && complete {
 		isNew := l.acks.received.add(m.Number)

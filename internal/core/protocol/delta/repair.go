@@ -25,8 +25,12 @@ type helping struct {
 	fullAt time.Duration // when the peer last lacked nothing that is held here
 }
 
-// onPull begins, renews or ends the relaying of a stream to a peer.
-func (d *Delta) onPull(l *link, p protocol.Pull) {
+// onPull begins, renews or ends the relaying of a stream to a peer. One that was let go
+// asks for its own stream to compare it, and lacks what it says that it lacks.
+func (d *Delta) onPull(l *link, m *protocol.Message, p protocol.Pull) {
+	if p.Stream == l.peer && !p.Cancel && d.roster.IsGone(l.peer) && d.roster.Owns(l.peer, m.Identity) {
+		d.hearDoubt(l, m)
+	}
 	if !d.roster.Has(p.Stream) || p.Stream == d.cfg.Self && !d.roster.Observes() {
 		return
 	}
@@ -35,6 +39,20 @@ func (d *Delta) onPull(l *link, p protocol.Pull) {
 		return
 	}
 	l.help.relay(p.Stream, d.now, d.now+max(leaseQuiets*d.quiet(l), leaseMin), d.roster.Len())
+}
+
+// hearDoubt takes what a peer says it holds of its own stream for all that it holds of it.
+func (d *Delta) hearDoubt(l *link, m *protocol.Message) {
+	if l.row == nil || len(m.Rows) == 0 || m.Rows[0].Member != l.peer {
+		return
+	}
+	for _, mark := range m.Rows[0].Marks {
+		if mark.Stream == l.peer && mark.Have < l.row.mark(l.peer).Have {
+			l.row.marks.Set(int(l.peer), mark.Mark)
+			d.frontier.changed(l.row, l.peer)
+			l.cursor.unsend(l.peer)
+		}
+	}
 }
 
 // repair sends unasked to a peer what stands still at it although this member

@@ -120,5 +120,8 @@ func (d *Delta) askFor(stream, from member.ID, cancel bool) {
 	w := &d.streams[stream].want
 	w.from, w.active, w.asked = from, !cancel, d.now
 	l := &d.links[from]
+	if stream == d.cfg.Self && !cancel && d.roster.Owns(stream, d.cfg.Identity) { // it may have said that it has more of it
+		l.report.forgetRow()
+	}
 	l.pulls = append(l.pulls, protocol.Pull{Stream: stream, Cancel: cancel})
 }

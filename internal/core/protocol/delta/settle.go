@@ -135,6 +135,7 @@ func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
 	}
 	d.fx.Trim = d.fx.Trim[:0]
 	d.adoptBase(snapshot)
+	d.forgetOrphans()
 	for j := range d.streams {
 		d.goOn(member.ID(j), from)
 	}

@@ -199,31 +199,13 @@ func (d *Delta) learn(from member.ID, v *member.View) {
 }
 
 // isPast reports whether a view says that this member has come back before, which it
-// would have had to know, or ends its stream behind entries that it wrote later than the
-// time of the view: others hold other ones under their numbers. Its data is old.
+// would have had to know: its data is old.
 func (d *Delta) isPast(v *member.View) bool {
 	if own := d.roster.View(); int(d.cfg.Self) >= len(v.Places) || own != nil && !v.Continues(own) {
 		return false
 	}
 	p := &v.Places[d.cfg.Self]
-	return p.Identity == d.cfg.Identity && len(p.Own()) > 0 && p.Since > d.roster.Tag().Number+1 || d.wroteOther(v)
-}
-
-// wroteOther reports whether this member wrote other entries than those that a view counts
-// up to where its stream was cut: these were held by who decided on it, and are no later
-// than its time.
-func (d *Delta) wroteOther(v *member.View) bool {
-	p, log := &v.Places[d.cfg.Self], &d.streams[d.cfg.Self].log
-	if d.roster.View() == nil || !d.roster.Owns(d.cfg.Self, d.cfg.Identity) {
-		return false
-	}
-	cut := cutOf(p, d.roster.Tag().Number)
-	for number := log.first; cut < math.MaxUint64 && number < log.end; number++ {
-		if b := log.at(number); b.Seq <= cut && b.Time > v.Clock {
-			return true
-		}
-	}
-	return false
+	return p.Identity == d.cfg.Identity && len(p.Own()) > 0 && p.Since > d.roster.Tag().Number+1
 }
 
 // estrange notes that a peer goes by another history.
@@ -313,6 +295,9 @@ func (d *Delta) install(v *member.View) {
 			d.reopen(member.ID(j), r)
 		}
 	}
+	if !was && d.roster.MayReturn() {
+		d.doubt()
+	}
 	d.cutAll()
 	d.takePlace(was)
 	if d.suspicion.self {
@@ -372,17 +357,9 @@ func (d *Delta) cut(stream member.ID, entries uint64) {
 // wrote there it keeps for itself.
 func (d *Delta) shorten(stream member.ID, entries uint64) {
 	s := &d.streams[stream]
-	var beyond []protocol.Batch
-	for s.log.len() > 0 && s.log.at(s.log.end-1).Last() > entries {
-		beyond = append(beyond, d.takeLast(&s.log))
-	}
-	d.setAside(stream, beyond)
+	d.takeOff(stream, entries)
 	if d.frontier.delivered[stream] > s.log.end || s.base > entries {
 		panic(fmt.Sprintf("delta: a view ends stream %d after %d entries, of which more were delivered here", stream, entries))
-	}
-	s.last = d.frontier.base.Time
-	if s.log.len() > 0 {
-		s.last = s.log.at(s.log.end - 1).Time
 	}
 	kept := s.ahead[:0]
 	for _, b := range s.ahead {
@@ -396,6 +373,20 @@ func (d *Delta) shorten(stream member.ID, entries uint64) {
 	clear(s.ahead[len(kept):])
 	s.ahead = kept
 	d.lower(stream, entries)
+}
+
+// takeOff takes the batches beyond so many entries off the log of a stream.
+func (d *Delta) takeOff(stream member.ID, entries uint64) {
+	s := &d.streams[stream]
+	var beyond []protocol.Batch
+	for s.log.len() > 0 && s.log.at(s.log.end-1).Last() > entries {
+		beyond = append(beyond, d.takeLast(&s.log))
+	}
+	d.setAside(stream, beyond)
+	s.last = d.frontier.base.Time
+	if s.log.len() > 0 {
+		s.last = s.log.at(s.log.end - 1).Time
+	}
 }
 
 // lower takes back what any row says of a stream beyond so many entries.
