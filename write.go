@@ -39,25 +39,25 @@ func (n *Node) BroadcastAll(ctx context.Context, payloads [][]byte) ([]ID, error
 			return nil, fmt.Errorf("%w: payload %d has %d bytes, allowed are 1 to %d", ErrPayload, i, len(payload), MaxPayload)
 		}
 	}
-	ids := make([]ID, 0, len(payloads))
+	numbers := make([]uint64, 0, len(payloads))
 	var refusal error
 	for _, payload := range payloads {
-		seq, err := n.inner.Broadcast(ctx, payload)
+		number, err := n.inner.Broadcast(ctx, payload)
 		if err != nil {
 			refusal = n.refused(err)
 			break
 		}
-		ids = append(ids, n.id(seq))
+		numbers = append(numbers, number)
 	}
-	if len(ids) == 0 {
+	if len(numbers) == 0 {
 		return nil, refusal
 	}
-	_, err := n.accepted(ctx, ids[len(ids)-1].Seq)
-	for err != nil && len(ids) > 0 && n.inner.Never(ids[len(ids)-1].Seq) {
-		ids = ids[:len(ids)-1]
-	}
-	if len(ids) == 0 {
-		ids = nil
+	_, err := n.accepted(ctx, numbers[len(numbers)-1])
+	var ids []ID
+	for _, number := range numbers {
+		if err == nil || !n.inner.Never(number) {
+			ids = append(ids, n.id(number))
+		}
 	}
 	return ids, errors.Join(refusal, err)
 }
@@ -92,30 +92,31 @@ func (n *Node) Fill(ctx context.Context, size int, fill func(dst []byte) int) (I
 	return id, errors.Join(refusal, err)
 }
 
-// id names an entry of this member.
-func (n *Node) id(seq uint64) ID {
+// id names an entry of this member by its number.
+func (n *Node) id(number uint64) ID {
+	seq := node.Seq(number)
 	life, _ := n.lifeAt(n.self, seq)
 	return ID{Origin: n.name, Life: life, Seq: seq}
 }
 
-// accepted waits until own entries up to one are accepted. The ID is zero if
-// that one never got into the log.
-func (n *Node) accepted(ctx context.Context, seq uint64) (ID, error) {
-	err := n.inner.Accepted(ctx, seq)
+// accepted waits until own entries up to one are accepted, by its number. The ID is zero
+// if that one never got into the log.
+func (n *Node) accepted(ctx context.Context, number uint64) (ID, error) {
+	err := n.inner.Accepted(ctx, number)
 	switch {
 	case err == nil:
-		return n.id(seq), nil
+		return n.id(number), nil
 	case errors.Is(err, node.ErrNever):
 		return ID{}, n.whyEnded()
 	case n.isClosed():
-		return n.id(seq), n.err
+		return n.id(number), n.err
 	case errors.Is(err, node.ErrLetGo), n.inner.Err() != nil:
-		return n.id(seq), fmt.Errorf("%w: %w", ErrReadOnly, err)
+		return n.id(number), fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	if stalled := n.inner.Stalled(); stalled != nil {
-		return n.id(seq), fmt.Errorf("%w for %s: %w: %w", ErrFull, n.id(seq), stalled, err)
+		return n.id(number), fmt.Errorf("%w for %s: %w: %w", ErrFull, n.id(number), stalled, err)
 	}
-	return n.id(seq), fmt.Errorf("chatterbox: %s is not accepted: %w", n.id(seq), err)
+	return n.id(number), fmt.Errorf("chatterbox: %s is not accepted: %w", n.id(number), err)
 }
 
 // refused translates why a payload was not taken.
@@ -136,7 +137,10 @@ func (n *Node) whyEnded() error {
 	if n.isClosed() {
 		return n.err
 	}
-	if n.inner.Refuses() == nil || errors.Is(n.inner.Refuses(), node.ErrStreamClosed) || errors.Is(n.inner.Refuses(), node.ErrClosed) {
+	switch refusal := n.inner.Refuses(); {
+	case refusal == nil:
+		return fmt.Errorf("%w what it had taken in before it knew that its data is gone: that is dropped; put it in again", ErrReadOnly)
+	case errors.Is(refusal, node.ErrStreamClosed), errors.Is(refusal, node.ErrClosed):
 		return ErrClosed
 	}
 	return fmt.Errorf("%w: %w", ErrReadOnly, n.inner.Refuses())

@@ -137,28 +137,29 @@ func (r *Recovered) Counts(b *Batch) bool {
 // Status describes a member for people and reports.
 type Status struct {
 	Self     member.ID
-	Horizon  clock.Time     // everything up to it is held
-	Settled  clock.Time     // everything up to it is settled
-	Assured  clock.Time     // everything up to it had settled before this start
-	Stable   clock.Time     // everything up to it is held by all
-	Agreed   bool           // all members showed the same binding
-	Reader   bool           // came back without its data: writes nothing
-	Complete bool           // all streams are closed, held and settled
-	Done     bool           // all members are known to be complete, and to know it
-	Held     clock.Vector   // what is held of each stream
-	Known    []clock.Vector // what each member is known to hold; nil: nothing is
-	Trimmed  []uint64       // entries of each stream that are not kept any more; nil: not told
-	Heard    []bool         // which members are heard directly
-	Lost     []bool         // of which members one is heard that came without the data of who has the place; nil: not told
-	LogBytes int            // bytes that batches take in memory
-	Parked   int            // bytes of batches that only the journal has
-	View     *member.View   // that counts; nil: not all members agreed on the first one yet
-	Away     []bool         // which members stopped as planned, and are not heard yet: nothing waits for them; nil: not told
-	Told     bool           // all members that are there hold the own stream, and know what was promised of it
-	Views    []uint64       // the number of the view by which each member was last heard to go; 0: not known
-	Orphans  uint64         // own entries that are still to be written again
-	Wedged   bool           // it waits for the next view: nothing that it says settles anything
-	Findings Findings       // what people must see to
+	Identity member.Identity // of this life
+	Horizon  clock.Time      // everything up to it is held
+	Settled  clock.Time      // everything up to it is settled
+	Assured  clock.Time      // everything up to it had settled before this start
+	Stable   clock.Time      // everything up to it is held by all
+	Agreed   bool            // all members showed the same binding
+	Reader   bool            // came back without its data: writes nothing
+	Complete bool            // all streams are closed, held and settled
+	Done     bool            // all members are known to be complete, and to know it
+	Held     clock.Vector    // what is held of each stream
+	Known    []clock.Vector  // what each member is known to hold; nil: nothing is
+	Trimmed  []uint64        // entries of each stream that are not kept any more; nil: not told
+	Heard    []bool          // which members are heard directly
+	Lost     []bool          // of which members one is heard that came without the data of who has the place; nil: not told
+	LogBytes int             // bytes that batches take in memory
+	Parked   int             // bytes of batches that only the journal has
+	View     *member.View    // that counts; nil: not all members agreed on the first one yet
+	Away     []bool          // which members stopped as planned, and are not heard yet: nothing waits for them; nil: not told
+	Told     bool            // all members that are there hold the own stream, and know what was promised of it
+	Views    []uint64        // the number of the view by which each member was last heard to go; 0: not known
+	Orphans  uint64          // own entries that are still to be written again
+	Wedged   bool            // it waits for the next view: nothing that it says settles anything
+	Findings Findings        // what people must see to
 	Tally
 }
 

@@ -136,6 +136,7 @@ type Driver struct {
 	acceptedTo func(appended, accepted uint64)
 	prefix     *Prefix
 	self       member.ID
+	identity   member.Identity
 	turn       turn
 
 	// Gathered until the next flush, for the reducer reuses its effects.
@@ -163,7 +164,7 @@ func New(cfg Config) *Driver {
 	status := cfg.Reducer.Status()
 	d := &Driver{
 		reducer: cfg.Reducer, journal: cfg.Journal, sender: cfg.Sender, app: cfg.App, observer: cfg.Observer, prepare: cfg.Prepare,
-		installed: cfg.Installed, acceptedTo: cfg.Accepted, prefix: cfg.Prefix, self: status.Self,
+		installed: cfg.Installed, acceptedTo: cfg.Accepted, prefix: cfg.Prefix, self: status.Self, identity: status.Identity,
 		turn: turn{source: cfg.Source, tick: cfg.Tick, watched: cfg.Watched},
 	}
 	if int(d.self) < len(status.Held) {
@@ -200,6 +201,7 @@ func (d *Driver) Step(event protocol.Event) error {
 		d.observer.Observe(event, effects)
 	}
 	d.prefix.Take(&effects)
+	d.number(&event, &effects)
 	d.keep(effects)
 	if event.Kind != protocol.Flush && len(effects.Send) == 0 && effects.Reset == nil && !effects.Stop {
 		d.gather(&effects)
@@ -237,6 +239,20 @@ func (d *Driver) Resume() error {
 // Err returns the error that stopped the driver, nil while it runs.
 func (d *Driver) Err() error { return d.failed }
 
+// number notes which own entries have their place: what others hold of the own stream,
+// which an earlier life wrote, is not among them.
+func (d *Driver) number(event *protocol.Event, effects *protocol.Effects) {
+	for i := range effects.Append {
+		if b := &effects.Append[i]; b.Origin == d.self && (event.Kind == protocol.Submit || b.Identity == d.identity) {
+			d.appended = max(d.appended, b.Last()) // what is written again has its number
+		}
+	}
+}
+
+// Renumber has own entries go on behind so many, which others wrote at this place: what
+// was put in before counts for nothing.
+func (d *Driver) Renumber(behind uint64) { d.appended, d.accepted = behind, behind }
+
 // keep hands to the journal what must be durable before the next message. The
 // bytes of own batches are completed first, for here they are read for the
 // first time.
@@ -244,11 +260,10 @@ func (d *Driver) keep(effects protocol.Effects) {
 	for i := range effects.Append {
 		if effects.Append[i].Origin == d.self {
 			wire.Seal(&effects.Append[i])
-			d.appended = max(d.appended, effects.Append[i].Last()) // what is written again has its number
 		}
 	}
 	if effects.View != nil {
-		d.view = effects.View
+		d.view, d.turn.viewed = effects.View, true
 	}
 	if d.journal == nil {
 		return

@@ -28,6 +28,7 @@ type turn struct {
 	watched   bool
 	events    int           // taken in this turn
 	ticked    bool          // one of them was a tick
+	viewed    bool          // a view counts since one of them
 	resting   bool          // ticks do not come at their pace
 	last      time.Duration // when the last one came
 	due       time.Duration // when the next one comes, if they rest
@@ -39,6 +40,9 @@ type turn struct {
 type Next struct {
 	// Again asks for another turn soon, even if nothing happens.
 	Again bool
+	// Viewed says that another view counts: who this member is may have changed, so
+	// no own batches were taken since.
+	Viewed bool
 	// Tick is 0 if ticks go on as they do. Otherwise the next one is due after
 	// so long, and from then on they are so far apart.
 	Tick time.Duration
@@ -76,8 +80,8 @@ func (d *Driver) End(now time.Duration) (Next, error) {
 	if err == nil {
 		err = d.Flush(now)
 	}
-	next := Next{Again: again || d.more || len(d.orphans) > 0, Tick: d.pace(now)}
-	d.turn.ticked, d.turn.events = false, 0
+	next := Next{Again: again || d.more || len(d.orphans) > 0, Viewed: d.turn.viewed, Tick: d.pace(now)}
+	d.turn.ticked, d.turn.viewed, d.turn.events = false, false, 0
 	return next, err
 }
 
@@ -126,6 +130,9 @@ func (d *Driver) submit(now time.Duration) (again bool, err error) {
 	source := d.turn.source
 	if source == nil {
 		return false, nil
+	}
+	if d.turn.viewed {
+		return true, nil
 	}
 	partly := d.turn.ticked || !d.reducer.Busy()
 	room := d.room()

@@ -210,6 +210,7 @@ func (n *Node) newDriver(life journal.Life) {
 	n.driver = driver.New(cfg)
 	appended, accepted := n.driver.Own()
 	n.outbox.last, n.outbox.first = appended, n.cfg.MeetFirst
+	n.heir = life.Recovered != nil && n.isHeir(life.Recovered.View)
 	n.own.advance(appended, accepted)
 }
 

@@ -45,6 +45,7 @@ type loop struct {
 	agreed  bool  // all members have met
 	broken  error // what a turn failed with: there are no more
 	reads   bool  // it was noticed that this member can only read
+	heir    bool  // it was noticed that this member has the place of one that lost its data
 	found   protocol.Findings
 	late    []incoming       // came while the disk was full
 	held    []protocol.Batch // since the last turn, with a reference to each
@@ -270,6 +271,9 @@ func (n *Node) follow(next driver.Next, err error) error {
 	if err == nil {
 		n.passHeld()
 	}
+	if next.Viewed && err == nil {
+		n.sample() // before anything more is taken in
+	}
 	n.own.advance(n.driver.Own())
 	return err
 }
@@ -315,10 +319,11 @@ func (n *Node) sample() {
 		n.agreed = true
 		close(n.met)
 	}
+	inherits := n.inherits(&status)
 	switch {
 	case status.Reader:
 		n.onlyReads(&status)
-	case n.reads:
+	case n.reads || inherits:
 		n.writesAgain(&status)
 	case n.agreed:
 		n.outbox.open()
@@ -330,6 +335,30 @@ func (n *Node) sample() {
 	if status.Done {
 		closeOnce(n.allComplete)
 	}
+}
+
+// inherits begins another life, once, when this member is given the place of one that lost
+// its data: own entries go on behind what that one wrote, and what was taken in before
+// counts for nothing.
+func (n *Node) inherits(status *protocol.Status) bool {
+	if n.heir || !n.isHeir(status.View) {
+		return false
+	}
+	n.heir = true
+	if dropped := n.outbox.begin() + status.Dropped; dropped > 0 && !n.reads {
+		n.cfg.Log.Error("entries are lost", "error", fmt.Errorf("%w; %d entries that it had taken in before it knew are dropped", ErrNoData, dropped))
+	}
+	n.own.wake() // who waits is told
+	return true
+}
+
+// isHeir reports whether this member has the place of one that lost its data.
+func (n *Node) isHeir(v *member.View) bool {
+	if v == nil || int(n.cfg.Self) >= len(v.Places) {
+		return false
+	}
+	p := &v.Places[n.cfg.Self]
+	return p.Identity == n.identity && len(p.Former) > 0
 }
 
 // onlyReads refuses everything from now on. What was taken in before is dropped,
@@ -382,7 +411,10 @@ func (n *Node) onlyReads(status *protocol.Status) {
 func (n *Node) writesAgain(status *protocol.Status) {
 	n.reads = false
 	n.own.dropped.Store(false)
-	n.outbox.goOn(status.Held[n.cfg.Self].Have + status.Orphans)
+	behind := status.Held[n.cfg.Self].Have + status.Orphans
+	if n.outbox.goOn(behind) {
+		n.driver.Renumber(behind)
+	}
 	n.cfg.Log.Info("this member belongs to the cluster, and writes", "entries_to_be_written_again", status.Orphans)
 }
 

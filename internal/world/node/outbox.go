@@ -29,6 +29,7 @@ type outbox struct {
 	mu      sync.Mutex // guards all below
 	out     *driver.Outbox
 	last    uint64        // own sequence number of the last payload
+	life    uint64        // how often numbers began anew
 	shut    bool          // nothing is taken in yet: nobody knows whether this member may write
 	freed   chan struct{} // closed when there is room again; nil: nobody waits
 	refusal error         // why nothing is taken in any more
@@ -43,7 +44,34 @@ func newOutbox(batchBytesMax, entriesMax int, prepare func(*protocol.Batch) any,
 	return &outbox{wake: wake, leave: leave, shut: true, out: driver.NewOutbox(pool, batchBytesMax, entriesMax, prepare)}
 }
 
-// add copies a payload into the open batch, and returns its sequence number.
+// lifeShift is where in the number of a payload its life begins; the rest is its
+// sequence number in that.
+const lifeShift = 56
+
+// Seq returns the own sequence number in the number that a payload was given.
+func Seq(number uint64) uint64 { return number & (1<<lifeShift - 1) }
+
+func (o *outbox) number() uint64 { return o.life<<lifeShift | o.last }
+
+// isPast reports whether a number is of a life that counts for nothing.
+func (o *outbox) isPast(number uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return number>>lifeShift != o.life
+}
+
+// begin drops what is there, and begins another life: its numbers are none of those that
+// were given before. It returns how many entries were dropped so far.
+func (o *outbox) begin() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.out.Discard()
+	o.life++
+	o.last, o.shut = 0, true
+	return o.out.Dropped()
+}
+
+// add copies a payload into the open batch, and returns its number.
 func (o *outbox) add(ctx context.Context, payload []byte) (uint64, error) {
 	return o.put(ctx, func() driver.Put { return o.out.Add(payload) })
 }
@@ -54,7 +82,7 @@ func (o *outbox) addKeyed(ctx context.Context, key string, payload []byte) (uint
 }
 
 // fill lets the caller write payloads side by side into the open batch, and
-// returns the sequence number of the last one.
+// returns the number of the last one.
 func (o *outbox) fill(ctx context.Context, size int, fill func(dst []byte) int) (uint64, error) {
 	return o.put(ctx, func() driver.Put { return o.out.Fill(size, fill) })
 }
@@ -112,7 +140,7 @@ func (o *outbox) tryPut(try func() driver.Put) (last uint64, freed <-chan struct
 		o.wake()
 	}
 	if put.Done {
-		return o.last, nil, put.Wanted, nil
+		return o.number(), nil, put.Wanted, nil
 	}
 	return 0, o.waiting(), false, nil
 }
@@ -171,7 +199,7 @@ func (o *outbox) refuse(why error, cut bool) {
 }
 
 // stop takes in nothing more; what is there goes out, and more of another life
-// may follow. It returns the sequence number of the last payload that was taken.
+// may follow. It returns the number of the last payload that was taken, 0 if there is none.
 func (o *outbox) stop(why error) (last uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -179,7 +207,10 @@ func (o *outbox) stop(why error) (last uint64) {
 		o.refusal = why
 	}
 	o.release()
-	return o.last
+	if o.last == 0 {
+		return 0
+	}
+	return o.number()
 }
 
 // stall takes in nothing until resume is called. Whoever waits for room is told.
@@ -232,15 +263,17 @@ func (o *outbox) empty(why error) uint64 {
 }
 
 // goOn takes in again after suspend, behind so many own entries, or those that were
-// taken in if these are more.
-func (o *outbox) goOn(behind uint64) {
+// taken in if these are more, and reports whether none were in this life.
+func (o *outbox) goOn(behind uint64) (first bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.suspended {
 		o.refusal, o.suspended = nil, false
 	}
+	first = o.last == 0
 	o.last, o.shut = max(o.last, behind), false
 	o.release()
+	return first
 }
 
 func (o *outbox) isSuspended() bool {

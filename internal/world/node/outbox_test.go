@@ -152,3 +152,53 @@ func TestFillAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a batch", allocations)
 	}
 }
+
+// TestNumbersOfALifeThatCountsForNothingAreNobodys: a member that began without its data
+// takes entries in before it knows, and is given the place of one that had written as many:
+// none of its numbers is taken for one of that one's entries, and it goes on behind them.
+func TestNumbersOfALifeThatCountsForNothingAreNobodys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := newTestOutbox(1024, 0)
+		n := &Node{outbox: o, done: make(chan struct{})}
+		early, err := o.add(t.Context(), []byte("early"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waited := make(chan error, 1)
+		go func() { waited <- n.Accepted(t.Context(), early) }()
+		synctest.Wait()
+		if dropped := o.begin(); dropped != 1 {
+			t.Errorf("%d were dropped", dropped)
+		}
+		added := make(chan uint64, 1)
+		go func() {
+			late, err := o.add(t.Context(), []byte("late"))
+			if err != nil {
+				t.Error(err)
+			}
+			added <- late
+		}()
+		synctest.Wait()
+		if len(added) > 0 {
+			t.Error("an entry has a number before it is known behind which one")
+		}
+		if first := o.goOn(1); !first {
+			t.Error("the life that has just begun is not new")
+		}
+		n.own.advance(1, 1)
+		if err := <-waited; !errors.Is(err, ErrNever) || !n.Never(early) {
+			t.Errorf("an entry that was dropped: %v", err)
+		}
+		if err := n.Accepted(t.Context(), early); !errors.Is(err, ErrNever) {
+			t.Errorf("an entry that was dropped is asked for again: %v", err)
+		}
+		late := <-added
+		if Seq(late) != 2 || n.Never(late) {
+			t.Errorf("the first entry behind one is number %d", Seq(late))
+		}
+		n.own.advance(2, 2)
+		if err := n.Accepted(t.Context(), late); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -61,11 +61,12 @@ func (p *progress) next() <-chan struct{} {
 	return p.changed
 }
 
-// Accepted waits until the own entries up to a sequence number are accepted:
-// durable here, if anything is, and on their way. ErrNever means that the entry
-// is not in the log and never will be; after any other error it is in doubt.
-func (n *Node) Accepted(ctx context.Context, seq uint64) error {
-	if n.own.accepted.Load() >= seq {
+// Accepted waits until the own entries up to a number are accepted: durable here, if
+// anything is, and on their way. ErrNever means that the entry is not in the log and
+// never will be; after any other error it is in doubt.
+func (n *Node) Accepted(ctx context.Context, number uint64) error {
+	seq := Seq(number)
+	if n.own.accepted.Load() >= seq && !n.outbox.isPast(number) {
 		return nil
 	}
 	n.own.waiters.Add(1)
@@ -77,6 +78,8 @@ func (n *Node) Accepted(ctx context.Context, seq uint64) error {
 		changed := n.own.next()
 		dropped, ended := n.own.dropped.Load(), n.hasEnded()
 		switch {
+		case n.outbox.isPast(number):
+			return ErrNever
 		case n.own.accepted.Load() >= seq:
 			return nil
 		case (dropped || ended) && n.own.appended.Load() < seq:
@@ -97,8 +100,8 @@ func (n *Node) Accepted(ctx context.Context, seq uint64) error {
 
 // Never reports whether an own entry that was put in is not in the log and
 // never will be.
-func (n *Node) Never(seq uint64) bool {
-	return (n.own.dropped.Load() || n.hasEnded()) && n.own.appended.Load() < seq
+func (n *Node) Never(number uint64) bool {
+	return n.outbox.isPast(number) || (n.own.dropped.Load() || n.hasEnded()) && n.own.appended.Load() < Seq(number)
 }
 
 // OwnEntries returns the sequence number of the last own entry that was

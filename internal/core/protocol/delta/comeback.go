@@ -190,10 +190,33 @@ func (d *Delta) setAside(stream member.ID, batches []protocol.Batch) {
 // doubt takes all that this member, which was let go, wrote and that had not settled here
 // for no more than it is: what it takes to be its own.
 func (d *Delta) doubt() {
-	own := d.deliveredOf(d.cfg.Self)
+	s, own, settled := &d.streams[d.cfg.Self], d.deliveredOf(d.cfg.Self), max(d.frontier.settled, d.frontier.assured)
+	for number := d.frontier.delivered[d.cfg.Self]; number < s.log.end && s.log.at(number).Time <= settled; number++ {
+		own = s.log.at(number).Last() // it had settled before this start
+	}
 	d.takeOff(d.cfg.Self, own)
-	d.frontier.mine.marks.Set(int(d.cfg.Self), clock.Mark{Have: own, Promise: d.frontier.settled})
+	d.frontier.mine.marks.Set(int(d.cfg.Self), clock.Mark{Have: own, Promise: settled})
 	d.frontier.changed(d.frontier.mine, d.cfg.Self)
+}
+
+// trust takes what this member wrote and a snapshot stands for, for what the others held:
+// they have forgotten it, so it cannot be compared, but it is no later than the snapshot.
+func (d *Delta) trust(snapshot *protocol.Snapshot, from *link) {
+	for len(d.own.back.orphans) > 0 {
+		b := d.own.back.orphans[0]
+		switch cut, ends := d.roster.Cut(d.cfg.Self); {
+		case !ends || b.Last() > min(cut, snapshot.Have[d.cfg.Self]):
+			return
+		case b.Time > snapshot.Time:
+			d.stop()
+			return
+		}
+		d.own.back.orphans = d.own.back.orphans[1:]
+		d.hold(&b)
+		d.own.parked += int(b.Parked)
+		d.fx.Append = d.fx.Append[:len(d.fx.Append)-1] // it is in the journal
+		d.goOn(d.cfg.Self, from)
+	}
 }
 
 // isAsWritten reports whether a batch that comes of the own stream is what this member wrote
@@ -215,8 +238,8 @@ func (d *Delta) asOrphan(b protocol.Batch) protocol.Batch {
 		d.release(&b)
 		b = b.Park()
 	}
-	if !d.cfg.KeepPrepared {
-		b.Prepared = nil
+	if b.Parked > 0 && !d.cfg.KeepPrepared {
+		b.Prepared = nil // it is made anew with the bytes
 	}
 	return b
 }

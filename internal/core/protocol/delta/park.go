@@ -206,7 +206,7 @@ func (d *Delta) park() {
 		g := &d.streams[stream].log
 		before := g.parked.memory
 		b := g.park(d.cfg.KeepPrepared)
-		d.own.parked += b.Size()
+		d.own.parked += len(b.Bytes) // what was written again may be parked already
 		d.own.outlines += g.parked.memory - before
 		if b.Buffer != nil { // else there are too many at a start
 			d.fx.Release = append(d.fx.Release, b)

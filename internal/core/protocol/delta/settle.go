@@ -119,7 +119,11 @@ func (d *Delta) tellTrimmed() { d.frontier.trimmed = max(d.frontier.trimmed, d.c
 // onSnapshot makes up for batches that are not kept any more: only an observer
 // needs that, and only if it lacks some.
 func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
-	if !d.roster.Observes() || !d.roster.Agreed() || snapshot.Time <= d.frontier.settled || len(snapshot.Have) != d.roster.Len() || d.holdsAll(snapshot) {
+	if !d.roster.Observes() || !d.roster.Agreed() || snapshot.Time <= d.frontier.settled || len(snapshot.Have) != d.roster.Len() {
+		return
+	}
+	if d.holdsAll(snapshot) {
+		d.trust(snapshot, from)
 		return
 	}
 	for j := range d.streams {
@@ -146,10 +150,14 @@ func (d *Delta) onSnapshot(snapshot *protocol.Snapshot, from *link) {
 	}
 }
 
-// holdsAll reports whether this member holds all that a snapshot stands for.
+// holdsAll reports whether this member holds all that a snapshot stands for, or wrote it.
 func (d *Delta) holdsAll(snapshot *protocol.Snapshot) bool {
 	for j, have := range snapshot.Have {
-		if d.frontier.held(member.ID(j)) < have {
+		held := d.frontier.held(member.ID(j))
+		if n := len(d.own.back.orphans); n > 0 && member.ID(j) == d.cfg.Self {
+			held = max(held, d.own.back.orphans[n-1].Last())
+		}
+		if held < have {
 			return false
 		}
 	}

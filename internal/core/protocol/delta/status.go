@@ -11,7 +11,7 @@ import (
 // Status describes the state for people and reports.
 func (d *Delta) Status() protocol.Status {
 	s := protocol.Status{
-		Self: d.cfg.Self, Horizon: d.frontier.mine.marks.Horizon(), Settled: d.frontier.settled, Assured: d.frontier.assured, Stable: d.frontier.stable,
+		Self: d.cfg.Self, Identity: d.cfg.Identity, Horizon: d.frontier.mine.marks.Horizon(), Settled: d.frontier.settled, Assured: d.frontier.assured, Stable: d.frontier.stable,
 		Agreed: d.roster.Agreed(), Reader: d.roster.Observes(), LogBytes: d.inMemory(), Parked: d.own.parked,
 		Held: d.frontier.mine.marks.Vector(), Trimmed: slices.Clone(d.frontier.base.Have),
 		Known: make([]clock.Vector, d.roster.Len()), Heard: make([]bool, d.roster.Len()), Views: make([]uint64, d.roster.Len()), Lost: make([]bool, d.roster.Len()), Away: make([]bool, d.roster.Len()),

@@ -24,7 +24,7 @@ func (l *Lockstep) Tentative() iter.Seq[*protocol.Batch] {
 // Status describes the member.
 func (l *Lockstep) Status() protocol.Status {
 	s := protocol.Status{
-		Self:    l.config.Self,
+		Self: l.config.Self, Identity: l.config.Identity,
 		Horizon: l.horizon(), Settled: l.settled(), Stable: l.stable,
 		Agreed: l.roster.Agreed(), Reader: l.roster.Observes(),
 		LogBytes: l.writer.waiting.Size(),
