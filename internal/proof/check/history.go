@@ -150,7 +150,10 @@ func (h *history) note(e *trace.Event) {
 	case trace.Crash:
 		m.running, m.paused = false, false
 		h.healedAt, h.endedAt = e.At, e.At
-		m.older = m.older || e.Note == DataOlder
+		if e.Note == DataOlder {
+			m.older = true
+			h.loseUntold(e.Member)
+		}
 		if e.Note == DataLost {
 			m.retire()
 			h.forget()

@@ -26,6 +26,19 @@ func (h *history) isOlder(e *trace.Event) bool {
 	return m.older
 }
 
+// loseUntold forgets what a member wrote and nobody heard of: with the newest copy of its
+// data that is gone.
+func (h *history) loseUntold(id member.ID) {
+	told := h.members[id].published[id].Have
+	for k := range h.members {
+		if member.ID(k) != id {
+			told = max(told, h.members[k].ever[id])
+		}
+	}
+	s := &h.streams[id]
+	s.batches = s.batches[:s.after(told)]
+}
+
 // noteOlder notes what a member with older data holds, and what it adds to its
 // stream where that ends: nobody knows of more entries then.
 func (h *history) noteOlder(e *trace.Event) {
@@ -49,7 +62,8 @@ func (h *history) noteOlder(e *trace.Event) {
 }
 
 // IsOlder reports whether a member that comes back as a life, with so many
-// entries of each stream and a bound of its clock, has less than it said it has.
+// entries of each stream and a bound of its clock, has less than it said it has, or
+// wrote.
 func (j *Judge) IsOlder(id member.ID, identity member.Identity, have []uint64, bound clock.Time) bool {
 	m := &j.past.members[id]
 	if m.identity != identity {
@@ -57,7 +71,7 @@ func (j *Judge) IsOlder(id member.ID, identity member.Identity, have []uint64, b
 	}
 	for stream, said := range m.published {
 		own := member.ID(stream) == id
-		if said.Have > have[stream] || own && said.Promise > bound {
+		if said.Have > have[stream] || own && (said.Promise > bound || m.held[stream] > have[stream]) {
 			return true
 		}
 	}

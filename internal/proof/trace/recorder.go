@@ -3,6 +3,7 @@ package trace
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"chatterbox/internal/core/clock"
@@ -80,7 +81,7 @@ func (r *Recorder) start(identity member.Identity, life uint64, recovered *proto
 	if recovered.View != nil {
 		r.install(recovered.View, r.tell)
 	}
-	if recovered.Base.Time > 0 {
+	if base := &recovered.Base; base.Time > 0 || slices.ContainsFunc(base.Have, func(have uint64) bool { return have > 0 }) { // it may have some entries of time 1 only
 		copy(r.trimmed, recovered.Base.Have)
 		r.reset(&recovered.Base, ResetOwn)
 	}
