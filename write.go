@@ -30,8 +30,8 @@ func (n *Node) Broadcast(ctx context.Context, payload []byte) (ID, error) {
 }
 
 // BroadcastAll is Broadcast for many payloads, in their order, with one wait
-// for all. It returns the IDs of those that were taken, which are all if there
-// is no error; with an error those with an ID are in doubt, the others are not
+// for all. It returns the IDs of those that were taken, from the first on, which are
+// all if there is no error; with an error those with an ID are in doubt, the others are not
 // in the log. It is not atomic: other members' entries may come between.
 func (n *Node) BroadcastAll(ctx context.Context, payloads [][]byte) ([]ID, error) {
 	for i, payload := range payloads {
@@ -40,19 +40,21 @@ func (n *Node) BroadcastAll(ctx context.Context, payloads [][]byte) ([]ID, error
 		}
 	}
 	numbers := make([]uint64, 0, len(payloads))
+	last := uint64(0)
 	var refusal error
 	for _, payload := range payloads {
-		number, err := n.inner.Broadcast(ctx, payload)
+		number, err := n.inner.BroadcastAfter(ctx, last, payload)
 		if err != nil {
 			refusal = n.refused(err)
 			break
 		}
+		last = number
 		numbers = append(numbers, number)
 	}
 	if len(numbers) == 0 {
 		return nil, refusal
 	}
-	_, err := n.accepted(ctx, numbers[len(numbers)-1])
+	_, err := n.accepted(ctx, last)
 	var ids []ID
 	for _, number := range numbers {
 		if err == nil || !n.inner.Never(number) {
@@ -77,7 +79,7 @@ func (n *Node) Fill(ctx context.Context, size int, fill func(dst []byte) int) (I
 	}
 	var refusal error
 	for more && refusal == nil {
-		seq, err := n.inner.Fill(ctx, size, once)
+		seq, err := n.inner.FillAfter(ctx, last, size, once)
 		switch {
 		case err != nil:
 			refusal = n.refused(err)

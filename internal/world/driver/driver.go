@@ -201,8 +201,7 @@ func (d *Driver) Step(event protocol.Event) error {
 		d.observer.Observe(event, effects)
 	}
 	d.prefix.Take(&effects)
-	d.number(&event, &effects)
-	d.keep(effects)
+	d.keep(event.Kind, effects)
 	if event.Kind != protocol.Flush && len(effects.Send) == 0 && effects.Reset == nil && !effects.Stop {
 		d.gather(&effects)
 		return nil
@@ -239,27 +238,23 @@ func (d *Driver) Resume() error {
 // Err returns the error that stopped the driver, nil while it runs.
 func (d *Driver) Err() error { return d.failed }
 
-// number notes which own entries have their place: what others hold of the own stream,
-// which an earlier life wrote, is not among them.
-func (d *Driver) number(event *protocol.Event, effects *protocol.Effects) {
-	for i := range effects.Append {
-		if b := &effects.Append[i]; b.Origin == d.self && (event.Kind == protocol.Submit || b.Identity == d.identity) {
-			d.appended = max(d.appended, b.Last()) // what is written again has its number
-		}
-	}
-}
-
 // Renumber has own entries go on behind so many, which others wrote at this place: what
 // was put in before counts for nothing.
 func (d *Driver) Renumber(behind uint64) { d.appended, d.accepted = behind, behind }
 
 // keep hands to the journal what must be durable before the next message. The
 // bytes of own batches are completed first, for here they are read for the
-// first time.
-func (d *Driver) keep(effects protocol.Effects) {
+// first time. It notes which own entries have their place: what others hold of the own
+// stream, which an earlier life wrote, is not among them.
+func (d *Driver) keep(kind protocol.Kind, effects protocol.Effects) {
 	for i := range effects.Append {
-		if effects.Append[i].Origin == d.self {
-			wire.Seal(&effects.Append[i])
+		b := &effects.Append[i]
+		if b.Origin != d.self {
+			continue
+		}
+		wire.Seal(b)
+		if kind == protocol.Submit || b.Identity == d.identity {
+			d.appended = max(d.appended, b.Last()) // what is written again has its number
 		}
 	}
 	if effects.View != nil {

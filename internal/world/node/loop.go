@@ -345,11 +345,20 @@ func (n *Node) inherits(status *protocol.Status) bool {
 		return false
 	}
 	n.heir = true
-	if dropped := n.outbox.begin() + status.Dropped; dropped > 0 && !n.reads {
+	if dropped := n.beginAnew() + status.Dropped; dropped > 0 && !n.reads {
 		n.cfg.Log.Error("entries are lost", "error", fmt.Errorf("%w; %d entries that it had taken in before it knew are dropped", ErrNoData, dropped))
 	}
-	n.own.wake() // who waits is told
 	return true
+}
+
+// beginAnew drops what was taken in, which is of a life that counts for nothing, and begins
+// another one: writesAgain tells behind how many entries. It returns how many were dropped
+// so far.
+func (n *Node) beginAnew() (dropped uint64) {
+	dropped = n.outbox.begin()
+	n.driver.Renumber(0)
+	n.own.begin()
+	return dropped
 }
 
 // isHeir reports whether this member has the place of one that lost its data.
@@ -391,7 +400,8 @@ func (n *Node) onlyReads(status *protocol.Status) {
 	case replaced:
 		why = ErrReplaced
 	case n.cfg.Changes: // it may be seated
-		why, discard = ErrNoData, func() uint64 { return n.outbox.empty(ErrNoData) }
+		n.outbox.suspend(ErrNoData)
+		why, discard = ErrNoData, n.beginAnew
 	}
 	if dropped := discard() + status.Dropped; dropped > 0 {
 		why = fmt.Errorf("%w; %d entries that it had taken in before it knew are dropped", why, dropped)
@@ -401,8 +411,8 @@ func (n *Node) onlyReads(status *protocol.Status) {
 	}
 	if !n.cfg.Changes || replaced {
 		n.outbox.refuse(why, true)
+		n.own.drop()
 	}
-	n.own.drop()
 }
 
 // writesAgain takes in again after this member was let go and came back, or came without
@@ -410,7 +420,6 @@ func (n *Node) onlyReads(status *protocol.Status) {
 // keeps its numbers.
 func (n *Node) writesAgain(status *protocol.Status) {
 	n.reads = false
-	n.own.dropped.Store(false)
 	behind := status.Held[n.cfg.Self].Have + status.Orphans
 	if n.outbox.goOn(behind) {
 		n.driver.Renumber(behind)

@@ -153,11 +153,18 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 // ends. It returns the entry's sequence number, which the entry has once it is
 // in the log; without an error it goes there unless the node stops before that.
 // It is not yet durable or sent: see Accepted.
-func (n *Node) Broadcast(ctx context.Context, payload []byte) (seq uint64, err error) {
+func (n *Node) Broadcast(ctx context.Context, payload []byte) (number uint64, err error) {
+	return n.BroadcastAfter(ctx, 0, payload)
+}
+
+// BroadcastAfter is Broadcast in the life that gave out the number after: if it turned out
+// since that this life counts for nothing, the error is ErrNever. So the payloads of one
+// call are all in the log, or those from one on are not. 0 is no number.
+func (n *Node) BroadcastAfter(ctx context.Context, after uint64, payload []byte) (number uint64, err error) {
 	if len(payload) < 1 || len(payload) > PayloadBytesMax {
 		return 0, fmt.Errorf("%w, not %d", ErrPayload, len(payload))
 	}
-	return n.outbox.add(ctx, payload)
+	return n.outbox.add(ctx, after, payload)
 }
 
 // BroadcastKeyed is Broadcast of a payload with a key.
@@ -172,13 +179,18 @@ func (n *Node) BroadcastKeyed(ctx context.Context, key string, payload []byte) (
 // call or a copy for each: fill writes some of them side by side from the
 // start of dst, which has room for one or more, and gives the bytes written; 0
 // ends Fill without any. It waits for room as Broadcast does, and returns the
-// sequence number of the last payload. While fill runs nobody else can
-// broadcast, so it must be quick, and it must not call the node.
+// number of the last payload. While fill runs nobody else can broadcast, so it must be
+// quick, and it must not call the node.
 func (n *Node) Fill(ctx context.Context, size int, fill func(dst []byte) int) (last uint64, err error) {
+	return n.FillAfter(ctx, 0, size, fill)
+}
+
+// FillAfter is to Fill what BroadcastAfter is to Broadcast.
+func (n *Node) FillAfter(ctx context.Context, after uint64, size int, fill func(dst []byte) int) (last uint64, err error) {
 	if size < 1 || size > PayloadBytesMax {
 		return 0, fmt.Errorf("%w, not %d", ErrPayload, size)
 	}
-	return n.outbox.fill(ctx, size, fill)
+	return n.outbox.fill(ctx, after, size, fill)
 }
 
 // CloseStream says that this member will not broadcast any more. What was

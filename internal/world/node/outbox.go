@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chatterbox/internal/core/protocol"
@@ -29,7 +30,7 @@ type outbox struct {
 	mu      sync.Mutex // guards all below
 	out     *driver.Outbox
 	last    uint64        // own sequence number of the last payload
-	life    uint64        // how often numbers began anew
+	life    atomic.Uint64 // how often numbers began anew; only written under mu
 	shut    bool          // nothing is taken in yet: nobody knows whether this member may write
 	freed   chan struct{} // closed when there is room again; nil: nobody waits
 	refusal error         // why nothing is taken in any more
@@ -51,14 +52,10 @@ const lifeShift = 56
 // Seq returns the own sequence number in the number that a payload was given.
 func Seq(number uint64) uint64 { return number & (1<<lifeShift - 1) }
 
-func (o *outbox) number() uint64 { return o.life<<lifeShift | o.last }
+func (o *outbox) number() uint64 { return o.life.Load()<<lifeShift | o.last }
 
 // isPast reports whether a number is of a life that counts for nothing.
-func (o *outbox) isPast(number uint64) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return number>>lifeShift != o.life
-}
+func (o *outbox) isPast(number uint64) bool { return number>>lifeShift != o.life.Load() }
 
 // begin drops what is there, and begins another life: its numbers are none of those that
 // were given before. It returns how many entries were dropped so far.
@@ -66,32 +63,34 @@ func (o *outbox) begin() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.out.Discard()
-	o.life++
+	o.life.Add(1)
 	o.last, o.shut = 0, true
 	return o.out.Dropped()
 }
 
-// add copies a payload into the open batch, and returns its number.
-func (o *outbox) add(ctx context.Context, payload []byte) (uint64, error) {
-	return o.put(ctx, func() driver.Put { return o.out.Add(payload) })
+// add copies a payload into the open batch, and returns its number. It belongs to the
+// life of the number after, unless that is 0: if that life counts for nothing, so does
+// the payload, which is not taken in then, and the error is ErrNever.
+func (o *outbox) add(ctx context.Context, after uint64, payload []byte) (uint64, error) {
+	return o.put(ctx, after, func() driver.Put { return o.out.Add(payload) })
 }
 
 // addKeyed is add for a payload with a key.
 func (o *outbox) addKeyed(ctx context.Context, key string, payload []byte) (uint64, error) {
-	return o.put(ctx, func() driver.Put { return o.out.AddKeyed(key, payload) })
+	return o.put(ctx, 0, func() driver.Put { return o.out.AddKeyed(key, payload) })
 }
 
 // fill lets the caller write payloads side by side into the open batch, and
-// returns the number of the last one.
-func (o *outbox) fill(ctx context.Context, size int, fill func(dst []byte) int) (uint64, error) {
-	return o.put(ctx, func() driver.Put { return o.out.Fill(size, fill) })
+// returns the number of the last one; after is that of add.
+func (o *outbox) fill(ctx context.Context, after uint64, size int, fill func(dst []byte) int) (uint64, error) {
+	return o.put(ctx, after, func() driver.Put { return o.out.Fill(size, fill) })
 }
 
 // put tries, and waits for room as long as nothing fits.
-func (o *outbox) put(ctx context.Context, try func() driver.Put) (last uint64, err error) {
+func (o *outbox) put(ctx context.Context, after uint64, try func() driver.Put) (last uint64, err error) {
 	var late *time.Timer
 	for {
-		last, freed, wanted, err := o.tryPut(try)
+		last, freed, wanted, err := o.tryPut(after, try)
 		if wanted {
 			o.leave()
 		}
@@ -122,11 +121,14 @@ func wait(ctx context.Context, freed <-chan struct{}) error {
 
 // tryPut tries once. It returns a channel to wait for if there is no room, and
 // reports whether what was put in is wanted at once.
-func (o *outbox) tryPut(try func() driver.Put) (last uint64, freed <-chan struct{}, wanted bool, err error) {
+func (o *outbox) tryPut(after uint64, try func() driver.Put) (last uint64, freed <-chan struct{}, wanted bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.refusal != nil {
 		return 0, nil, false, o.refusal
+	}
+	if after != 0 && o.isPast(after) {
+		return 0, nil, false, ErrNever
 	}
 	if o.stalled != nil {
 		return 0, nil, false, o.stalled
@@ -249,17 +251,6 @@ func (o *outbox) suspend(why error) {
 		o.refusal, o.suspended = why, true
 	}
 	o.release()
-}
-
-// empty is suspend, and drops what is there: it has its numbers of a life that counts
-// for nothing. It returns how many entries were dropped so far.
-func (o *outbox) empty(why error) uint64 {
-	o.mu.Lock()
-	o.out.Discard()
-	dropped := o.out.Dropped()
-	o.mu.Unlock()
-	o.suspend(why)
-	return dropped
 }
 
 // goOn takes in again after suspend, behind so many own entries, or those that were

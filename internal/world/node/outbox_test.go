@@ -36,7 +36,7 @@ func TestNothingIsTakenInBeforeThereIsRoom(t *testing.T) {
 		o := newOutbox(1024, 0, nil, func() {}, func() {})
 		added := make(chan error, 1)
 		go func() {
-			_, err := o.add(context.Background(), []byte("x"))
+			_, err := o.add(context.Background(), 0, []byte("x"))
 			added <- err
 		}()
 		synctest.Wait()
@@ -55,7 +55,7 @@ const readyMax = 4
 
 func mustAdd(t *testing.T, o *outbox, payload string) {
 	t.Helper()
-	if _, err := o.add(context.Background(), []byte(payload)); err != nil {
+	if _, err := o.add(context.Background(), 0, []byte(payload)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -87,7 +87,7 @@ func TestFullOutboxLetsWaitUntilHalfIsFree(t *testing.T) {
 			mustAdd(t, o, "x")
 		}
 		entered := make(chan error, 1)
-		go func() { _, err := o.add(context.Background(), []byte("y")); entered <- err }()
+		go func() { _, err := o.add(context.Background(), 0, []byte("y")); entered <- err }()
 		for range readyMax / 2 {
 			synctest.Wait()
 			if len(entered) != 0 {
@@ -104,7 +104,7 @@ func TestFullOutboxLetsWaitUntilHalfIsFree(t *testing.T) {
 		for range readyMax/2 - 1 { // x and y took two of the places
 			mustAdd(t, o, "z")
 		}
-		go func() { _, err := o.add(ctx, []byte("late")); entered <- err }()
+		go func() { _, err := o.add(ctx, 0, []byte("late")); entered <- err }()
 		synctest.Wait()
 		enough := errors.New("enough")
 		cancel(enough)
@@ -121,7 +121,7 @@ func TestRefusalReachesThoseWhoWaitAndSpoilsNothing(t *testing.T) {
 			mustAdd(t, o, "x")
 		}
 		entered := make(chan error, 1)
-		go func() { _, err := o.add(context.Background(), []byte("y")); entered <- err }()
+		go func() { _, err := o.add(context.Background(), 0, []byte("y")); entered <- err }()
 		synctest.Wait()
 		o.refuse(ErrStreamClosed, false)
 		if err := <-entered; !errors.Is(err, ErrStreamClosed) {
@@ -141,7 +141,7 @@ func TestFillAllocatesNothing(t *testing.T) {
 	fill := numbers(&next)
 	ctx := context.Background()
 	allocations := testing.AllocsPerRun(200, func() {
-		if _, err := o.fill(ctx, 8, fill); err != nil {
+		if _, err := o.fill(ctx, 0, 8, fill); err != nil {
 			t.Fatal(err)
 		}
 		if b, ok := o.Next(true, math.MaxInt); ok {
@@ -160,7 +160,7 @@ func TestNumbersOfALifeThatCountsForNothingAreNobodys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, _ := newTestOutbox(1024, 0)
 		n := &Node{outbox: o, done: make(chan struct{})}
-		early, err := o.add(t.Context(), []byte("early"))
+		early, err := o.add(t.Context(), 0, []byte("early"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,9 +170,10 @@ func TestNumbersOfALifeThatCountsForNothingAreNobodys(t *testing.T) {
 		if dropped := o.begin(); dropped != 1 {
 			t.Errorf("%d were dropped", dropped)
 		}
+		n.own.begin()
 		added := make(chan uint64, 1)
 		go func() {
-			late, err := o.add(t.Context(), []byte("late"))
+			late, err := o.add(t.Context(), 0, []byte("late"))
 			if err != nil {
 				t.Error(err)
 			}
@@ -201,4 +202,57 @@ func TestNumbersOfALifeThatCountsForNothingAreNobodys(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestACallBelongsToOneLife: while payloads of one call go in, it turns out that those before
+// count for nothing. Those that wait for room then are not taken in either, nor are the next
+// ones: what a call returns stands for its first payloads.
+func TestACallBelongsToOneLife(t *testing.T) {
+	type put = func(n *Node, after uint64) (uint64, error)
+	for name, put := range map[string]put{
+		"Broadcast": func(n *Node, after uint64) (uint64, error) {
+			return n.BroadcastAfter(context.Background(), after, []byte("x"))
+		},
+		"Fill": func(n *Node, after uint64) (uint64, error) {
+			return n.FillAfter(context.Background(), after, 1, func(dst []byte) int { return copy(dst, "x") })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, _ := newTestOutbox(1024, 1)
+				n := &Node{outbox: o, done: make(chan struct{})}
+				last := uint64(0)
+				for range readyMax + 1 {
+					number, err := put(n, last)
+					if err != nil || number <= last {
+						t.Fatalf("number %d after %d: %v", number, last, err)
+					}
+					last = number
+				}
+				waited := make(chan error, 1)
+				go func() {
+					_, err := put(n, last)
+					waited <- err
+				}()
+				synctest.Wait()
+				o.begin()
+				o.goOn(1)
+				if err := <-waited; !errors.Is(err, ErrNever) {
+					t.Errorf("who waited for room: %v", err)
+				}
+				if _, err := put(n, last); !errors.Is(err, ErrNever) {
+					t.Errorf("the next one: %v", err)
+				}
+				if number, err := put(n, 0); err != nil || Seq(number) != 2 {
+					t.Errorf("another call: number %d, %v", Seq(number), err)
+				}
+				if _, ok := o.Next(true, math.MaxInt); !ok {
+					t.Error("the other call's entry is not there")
+				}
+				if b, ok := o.Next(true, math.MaxInt); ok {
+					t.Errorf("%d entries of a life that counts for nothing", b.Count)
+				}
+			})
+		})
+	}
 }

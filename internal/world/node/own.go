@@ -37,6 +37,13 @@ func (p *progress) advance(appended, accepted uint64) {
 	}
 }
 
+// begin says that numbers begin anew: nothing of those is in the log yet.
+func (p *progress) begin() {
+	p.appended.Store(0)
+	p.accepted.Store(0)
+	p.wake()
+}
+
 // drop says that what has no place yet will have none.
 func (p *progress) drop() {
 	p.dropped.Store(true)
