@@ -259,6 +259,12 @@ func TestProgramsOfTheTutorial(t *testing.T) {
 	if len(programs) != 2 {
 		t.Fatalf("%d programs", len(programs))
 	}
+	// With the flags of who runs the tests, or all would be compiled once more.
+	flags, err := exec.Command("go", "env", "GOFLAGS").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := append(os.Environ(), "GOFLAGS="+strings.TrimSpace(string(flags))+" -mod=mod", "GOPROXY=off", "GOWORK=off")
 	for i, found := range programs {
 		name, command, want := "main.go", []string{"run", "."}, "3 "
 		if strings.Contains(found[1], `"testing"`) {
@@ -273,7 +279,7 @@ func TestProgramsOfTheTutorial(t *testing.T) {
 			}
 			build := exec.Command("go", command...)
 			build.Dir = folder
-			build.Env = append(os.Environ(), "GOFLAGS=-mod=mod -trimpath", "GOPROXY=off", "GOWORK=off")
+			build.Env = environment
 			out, err := build.CombinedOutput()
 			if err != nil || !strings.Contains(string(out), want) {
 				t.Errorf("program %d: %v\n%s", i+1, err, out)
