@@ -129,6 +129,7 @@ type place struct {
 // started again meanwhile. Every entry is there once, and read by all in the one
 // order.
 func TestExamplesWork(t *testing.T) {
+	program.OnlyAmongAll(t)
 	c := newCrew(t)
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtAll)
 	defer cancel()

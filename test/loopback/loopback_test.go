@@ -86,7 +86,7 @@ func phases(send, wait time.Duration, more ...string) []string {
 // TestCleanRunsAgree runs one cluster after the other with nothing broken.
 func TestCleanRunsAgree(t *testing.T) {
 	binary := program.Build(t)
-	runs := 5
+	runs := 2
 	if program.All() {
 		runs = 50
 	}

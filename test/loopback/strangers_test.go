@@ -115,6 +115,7 @@ type node struct {
 }
 
 func TestStrangersDisturbNobody(t *testing.T) {
+	program.OnlyAmongAll(t)
 	nodes := startNodes(t, 3, "--send-for=4", "--wait-for=4", "--rate=5000")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

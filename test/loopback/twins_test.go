@@ -72,6 +72,7 @@ func (n *twin) end() int {
 // place of a member that runs, elsewhere: once without its data, once with a copy
 // of its folder. Nobody takes it for the member, and all are told what to do.
 func TestSecondProcessOfAMemberIsNamedOnBothSides(t *testing.T) {
+	program.OnlyAmongAll(t)
 	binary := program.Build(t)
 	for _, copied := range []bool{false, true} {
 		t.Run(map[bool]string{false: "without data", true: "with a copy"}[copied], func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chatterbox/test/program"
 )
 
 func TestAcceptedEntriesSurviveKills(t *testing.T) { newHouse(t).survive("kills", killSome) }
@@ -28,7 +30,10 @@ func killSome(ctx context.Context, h *house, chance *rand.Rand) (kills int) {
 	return kills
 }
 
-func TestAcceptedEntriesSurvivePauses(t *testing.T) { newHouse(t).survive("pauses", pauseSome) }
+func TestAcceptedEntriesSurvivePauses(t *testing.T) {
+	program.OnlyAmongAll(t)
+	newHouse(t).survive("pauses", pauseSome)
+}
 
 // pauseSome lets members stand still, one or two at a time. Some are killed
 // before they go on.

@@ -53,7 +53,7 @@ func (h *histories) count() int {
 // others, and meet again. No history takes anything of another one, and where members hear
 // each other whose histories have parted they say so (parted-say-so).
 func TestHistoriesPartLoudly(t *testing.T) {
-	seeds := draw.Of(120, 12)
+	seeds := draw.Of(120, 4)
 	for members := 2; members <= 5; members++ {
 		t.Run(fmt.Sprint(members), func(t *testing.T) {
 			t.Parallel()

@@ -1,11 +1,15 @@
 package sim
 
-import "testing"
+import (
+	"testing"
+
+	"chatterbox/internal/proof/draw"
+)
 
 // TestFullDisksAreWaitedFor fills disks in every run, in which anything else may
 // fail as well, and keeps every promise.
 func TestFullDisksAreWaitedFor(t *testing.T) {
-	const seeds = 40
+	seeds := draw.Of(40, 10)
 	for _, protocol := range []string{Delta, Lockstep} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()

@@ -296,14 +296,14 @@ const storiesMin = 10_000
 
 // TestCrashAtEveryStepRecoversAnAcknowledgedPrefix ends a life in each
 // operation of the disk in each way, and the next one in each operation of its
-// recovery, in CI in three ways.
+// recovery, in CI in three ways, else after the first of the endings.
 func TestCrashAtEveryStepRecoversAnAcknowledgedPrefix(t *testing.T) {
 	all := endings()
 	again := []ending{all[0], all[4], all[7]}[:draw.Of(3, 1)]
 	stories := 0
 	for i, first := range all {
-		if i == 6 {
-			again = nil // the rest differs in how much of a write survives
+		if i == draw.Of(6, 1) {
+			again = nil // from the sixth on they differ in how much of a write survives
 		}
 		n, err := sweep(t, first, again, func(m *Memory) FS { return m })
 		if stories += n; err != nil {
@@ -311,7 +311,7 @@ func TestCrashAtEveryStepRecoversAnAcknowledgedPrefix(t *testing.T) {
 		}
 	}
 	t.Logf("%d stories", stories)
-	if least := draw.Of(storiesMin, storiesMin/4); stories < least {
+	if least := draw.Of(storiesMin, storiesMin/7); stories < least {
 		t.Errorf("%d stories, expected at least %d", stories, least)
 	}
 }

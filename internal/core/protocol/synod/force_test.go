@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/mutant"
 )
 
@@ -92,10 +93,7 @@ func forcedRun(seed uint64, broken mutant.Mutant) (w *world, found verdict) {
 }
 
 func TestForceSafely(t *testing.T) {
-	runs := uint64(3000)
-	if testing.Short() {
-		runs = 500
-	}
+	runs := uint64(draw.Of(3000, 500))
 	forced, forks := 0, 0
 	for seed := range runs {
 		w, found := forcedRun(seed, mutant.None)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chatterbox/internal/core/member"
+	"chatterbox/internal/proof/draw"
 	"chatterbox/internal/proof/mutant"
 )
 
@@ -211,10 +212,7 @@ func (w *world) newest() *member.View {
 // TestViewsChangeSafely plays thousands of runs of one to five founders and four
 // others.
 func TestViewsChangeSafely(t *testing.T) {
-	runs := uint64(3000)
-	if testing.Short() {
-		runs = 500
-	}
+	runs := uint64(draw.Of(3000, 500))
 	changes, seated, back, entries := uint64(0), 0, 0, 0
 	for seed := range runs {
 		w, found := run(seed, mutant.None)
