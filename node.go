@@ -142,7 +142,7 @@ func (n *Node) installed(v *member.View) {
 // beginAnew begins the log behind what the others had forgotten before this member had
 // it: it has no positions for that, and so none before it without a gap.
 func (n *Node) beginAnew(s *protocol.Snapshot) {
-	had := n.history.Extent().Settled
+	had := n.history.Settled()
 	n.history.Begin(s.Have)
 	if first := n.history.Extent().Oldest; had > 0 {
 		n.log.Warn("the others had forgotten what settled before this member had it: its log begins anew, earlier positions are read at others, or in a backup", "had", had, "oldest", first)

@@ -78,7 +78,7 @@ func (s *snapshots) position() Position {
 // Snapshot does not compact. Usually Compact follows, with the same position,
 // or a lower one that leaves other readers something to read.
 func (n *Node) Snapshot(ctx context.Context, at Position, write func(io.Writer) error) error {
-	switch settled := n.history.Extent().Settled; {
+	switch settled := n.history.Settled(); {
 	case n.isClosed():
 		return n.err
 	case context.Cause(ctx) != nil:

@@ -190,6 +190,7 @@ func (c *simCommand) Run(console *cli.Console) error {
 	if foreign := c.foreign(); foreign != nil {
 		return c.handOver(console, foreign)
 	}
+	collectSeldom()
 	ctx, _ := console.Interruptible()
 	if c.Ablate {
 		return c.ablate(ctx, console)

@@ -18,6 +18,7 @@ type branch struct {
 
 	views  map[uint64]uint64 // lineages by number
 	order  []placed          // the batches delivered at its foremost member, from 0
+	near   int               // the index that was found last
 	ends   []uint64          // of each stream how many entries it has, if who wrote it was let go; else as many as there can be
 	endsAt []uint64          // in the view of which number
 }

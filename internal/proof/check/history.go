@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"time"
 
 	"chatterbox/internal/core/clock"
@@ -80,6 +81,7 @@ type pastLife struct {
 // stream is what an origin appended. Another life with other data begins anew.
 type stream struct {
 	batches  []batch
+	near     int             // the index that was found last
 	identity member.Identity // of the first one who wrote it
 	tenant   member.Identity // of who went on with it last; 0: nobody did
 	older    []stream        // of lives whose data was lost
@@ -396,18 +398,27 @@ func (h *history) noteDeliver(m *witness, e *trace.Event) {
 // anybody has delivered it. A state that came from a peer may stand for batches that
 // nobody has delivered yet: who sent it is about to.
 func (b *branch) find(position uint64) (index int, found bool) {
-	return slices.BinarySearchFunc(b.order, position, func(p placed, position uint64) int {
-		return compare(p.position, position)
-	})
+	switch n := len(b.order); {
+	case b.near < n && b.order[b.near].position == position:
+		return b.near, true // several rules look at one event
+	case n == 0 || b.order[n-1].position < position:
+		return n, false // it is the foremost
+	}
+	b.near = sort.Search(len(b.order), func(i int) bool { return b.order[i].position >= position })
+	return b.near, b.order[b.near].position == position
 }
 
 // after returns the index of the first batch that is not within the first have
 // entries.
 func (s *stream) after(have uint64) int {
-	i, _ := slices.BinarySearchFunc(s.batches, have+1, func(b batch, seq uint64) int {
-		return compare(b.seq, seq)
-	})
-	return i
+	switch n := len(s.batches); {
+	case s.near < n && s.batches[s.near].seq == have+1:
+		return s.near // several rules look at one event
+	case n == 0 || s.batches[n-1].seq <= have:
+		return n
+	}
+	s.near = sort.Search(len(s.batches), func(i int) bool { return s.batches[i].seq > have })
+	return s.near
 }
 
 // heldBy returns how much of a stream the life holds, or held, that counts at a
@@ -485,14 +496,4 @@ func (s *stream) length() uint64 {
 		return 0
 	}
 	return s.batches[len(s.batches)-1].end() - 1
-}
-
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 
 	"chatterbox/internal/core/clock"
@@ -19,7 +20,7 @@ type timesOf []viewTimes
 
 // of returns those of the view of a number.
 func (t *timesOf) of(number uint64) *viewTimes {
-	i, found := slices.BinarySearchFunc(*t, number, func(v viewTimes, number uint64) int { return compare(v.number, number) })
+	i, found := slices.BinarySearchFunc(*t, number, func(v viewTimes, number uint64) int { return cmp.Compare(v.number, number) })
 	if !found {
 		*t = slices.Insert(*t, i, viewTimes{number: number})
 	}

@@ -38,6 +38,7 @@ type order map[uint64]place
 type reader struct {
 	rng   *rand.Rand
 	after uint64 // the last position that it has seen
+	read  [readMax]history.Batch
 }
 
 const (
@@ -95,7 +96,7 @@ func (n *node) goBy(v *member.View) {
 	if n.history == nil {
 		return
 	}
-	settled, now := n.history.Extent().Settled, n.order()
+	settled, now := n.history.Settled(), n.order()
 	for position, b := range before {
 		if position > settled {
 			continue
@@ -122,13 +123,13 @@ func (n *node) settle(batches []protocol.Batch) {
 		return
 	}
 	n.world.beginAnew()
-	first := n.history.Extent().Settled + 1
+	first, order := n.history.Settled()+1, n.order()
 	for i := range batches {
 		b := placeOf(&batches[i])
-		if known, ok := n.order()[first]; ok && known != b {
+		if known, ok := order[first]; ok && known != b {
 			n.world.broken(onePosition, n.id, "delivers %d/%d at position %d, where %d/%d is", b.origin, b.seq, first, known.origin, known.seq)
 		}
-		n.order()[first] = b
+		order[first] = b
 		first += uint64(b.count)
 	}
 	n.history.Settle(batches)
@@ -165,7 +166,7 @@ func (n *node) read() {
 // readOn reads so many batches at most, and reports whether there were any.
 func (n *node) readOn(most int) bool {
 	r := &n.reader
-	dst := make([]history.Batch, most)
+	dst := r.read[:most]
 	count, _, err := n.history.Read(r.after, dst)
 	switch {
 	case errors.Is(err, history.ErrCompacted):
@@ -231,7 +232,7 @@ func (n *node) readToTheEnd() {
 	}
 	for n.readOn(readMax) && len(n.world.found) == 0 {
 	}
-	if end := n.history.Extent().Settled; n.reader.after < end && len(n.world.found) == 0 {
+	if end := n.history.Settled(); n.reader.after < end && len(n.world.found) == 0 {
 		n.world.broken(readersSeeAll, n.id, "saw everything up to position %d in the end, and %d have settled", n.reader.after, end)
 	}
 }

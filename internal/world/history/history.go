@@ -38,8 +38,9 @@ var (
 )
 
 const (
-	// chunkBytes is the size of the pieces of memory that batches are copied to.
-	chunkBytes = 256 << 10
+	// chunkBytesMax is the size of the pieces of memory that batches are copied to,
+	// unless less is kept.
+	chunkBytesMax = 256 << 10
 	// chunksKept is how many free ones are kept.
 	chunksKept = 16
 )
@@ -93,8 +94,9 @@ func (b *Batch) LastPosition() uint64 { return b.First + uint64(b.Count) - 1 }
 
 // Log is the settled part of the log. It is safe for concurrent use.
 type Log struct {
-	config Config
-	pool   *protocol.Pool
+	config     Config
+	chunkBytes int
+	pool       *protocol.Pool
 
 	mu        sync.Mutex // guards all below
 	archive   Archive    // nil: there is only memory
@@ -115,8 +117,9 @@ type Log struct {
 
 // NewLog returns an empty log.
 func NewLog(config Config) *Log {
+	chunkBytes := int(min(max(config.BytesMax, 0), chunkBytesMax))
 	return &Log{
-		config: config, pool: protocol.NewPool(chunkBytes, chunksKept),
+		config: config, chunkBytes: chunkBytes, pool: protocol.NewPool(chunkBytes, chunksKept),
 		places: newPlaces(config.Members), cuts: map[member.ID]uint64{}, tail: newTail(config.Members),
 	}
 }
@@ -181,11 +184,11 @@ func (l *Log) Settle(batches []protocol.Batch) {
 // copied returns a batch in memory of the log's own, with a reference to it.
 func (l *Log) copied(b *protocol.Batch) protocol.Batch {
 	kept := *b
-	if len(b.Bytes) > chunkBytes {
+	if len(b.Bytes) > l.chunkBytes {
 		kept.Bytes, kept.Buffer = slices.Clone(b.Bytes), nil
 		return kept
 	}
-	if l.chunk == nil || l.free+len(b.Bytes) > chunkBytes {
+	if l.chunk == nil || l.free+len(b.Bytes) > l.chunkBytes {
 		l.chunk.Release()
 		l.chunk, l.free = l.pool.Get(), 0
 	}
@@ -399,6 +402,13 @@ func (l *Log) Extent() Extent {
 		e.Have[i] = l.places.streams[i].have
 	}
 	return e
+}
+
+// Settled returns the last position.
+func (l *Log) Settled() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end
 }
 
 // UpTo returns the position of the last entry that is not later than a time;

@@ -150,7 +150,7 @@ func TestWhatIsReadStaysWhileItIsUsed(t *testing.T) {
 	if n, _, err := s.Read(0, dst[:]); n != 1 || err != nil || dst[0].Bytes[0] != 0 {
 		t.Fatalf("%d, %v, %q", n, err, dst[0].Bytes)
 	}
-	for i := range chunksKept * chunkBytes / 500 {
+	for i := range chunksKept * chunkBytesMax / 500 {
 		b := protocol.Batch{Seq: uint64(i) + 2, Count: 1, Time: 9, Bytes: []byte(fmt.Sprintf("%0500d", 7))}
 		s.Settle([]protocol.Batch{b})
 	}

@@ -33,6 +33,7 @@ type Memory struct {
 	mu     sync.Mutex             // guards all below
 	files  map[string]*memoryFile // as a process sees them
 	kept   map[string]*memoryFile // as of the last SyncDir
+	moved  []string               // created or removed since
 	locked bool
 }
 
@@ -76,7 +77,7 @@ func (m *Memory) Crash(survives func(n int) (from, to int)) {
 		}
 		m.kept[name] = &memoryFile{data: slices.Clone(file.disk), disk: file.disk}
 	}
-	m.files = maps.Clone(m.kept)
+	m.files, m.moved = maps.Clone(m.kept), nil
 	m.locked = false
 }
 
@@ -220,6 +221,7 @@ func (m *Memory) Create(name string) (File, error) {
 		m.files = map[string]*memoryFile{}
 	}
 	m.files[name] = &memoryFile{}
+	m.moved = append(m.moved, name)
 	return memoryHandle{m, m.files[name], name}, nil
 }
 
@@ -245,6 +247,7 @@ func (m *Memory) Remove(name string) error {
 		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
 	}
 	delete(m.files, name)
+	m.moved = append(m.moved, name)
 	return nil
 }
 
@@ -255,7 +258,17 @@ func (m *Memory) SyncDir() error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept = maps.Clone(m.files)
+	if m.kept == nil {
+		m.kept = map[string]*memoryFile{}
+	}
+	for _, name := range m.moved {
+		if file := m.files[name]; file != nil {
+			m.kept[name] = file
+		} else {
+			delete(m.kept, name)
+		}
+	}
+	m.moved = m.moved[:0]
 	return nil
 }
 
@@ -355,7 +368,7 @@ func (h memoryHandle) Sync() error {
 	for _, part := range f.dirty {
 		f.reach(part)
 	}
-	f.dirty = nil
+	f.dirty = f.dirty[:0]
 	f.disk = f.disk[:min(len(f.disk), len(f.data))]
 	return nil
 }
