@@ -345,6 +345,9 @@ func (w *world) onSample() {
 			done = done && n.isGone()
 		}
 	}
+	for i := range w.newcomers {
+		done = done && !w.newcomers[i].asks
+	}
 	switch {
 	case !done:
 		w.settled = 0
