@@ -37,3 +37,6 @@ func printsInTime(c *checker) rule {
 		}
 	}
 }
+
+// isGone reports whether who had a place was let go.
+func (h *history) isGone(place member.ID) bool { return h.newest.ends[place] != endless }

@@ -49,6 +49,7 @@ type witness struct {
 
 	writers   []member.Identity // of each stream, whose entries are held; 0: none yet
 	held      []uint64          // entries of each stream held by the life with this data
+	doubted   uint64            // how many at the end of the own stream others have yet to confirm; see doubts
 	covered   []uint64          // of them, those that a snapshot stands for
 	ever      []uint64          // the most of each stream that any life held
 	kept      []uint64          // the same, as far as the stream was not cut before that by now
@@ -176,7 +177,11 @@ func (h *history) note(e *trace.Event) {
 	case trace.Opens:
 		h.noteOpens(m, e)
 	case trace.Believe:
-		if e.Peer == e.Member && e.Have < m.held[e.Stream] && !m.doubts(e.Stream, e.Member) {
+		switch {
+		case e.Peer != e.Member:
+		case m.doubts(e.Stream, e.Member):
+			m.doubted = m.held[e.Stream] - min(e.Have, m.held[e.Stream])
+		case e.Have < m.held[e.Stream]:
 			m.discard(e.Stream, e.Have)
 		}
 	case trace.Final:
@@ -323,13 +328,6 @@ func (m *witness) end(stream member.ID, have uint64) {
 	m.kept[stream] = min(m.kept[stream], have)
 	m.published[stream].Have = min(m.published[stream].Have, have)
 }
-
-// doubts reports whether a stream is the own one of a member that was let go: what it says
-// less of it for a while it only has others confirm.
-func (m *witness) doubts(stream, own member.ID) bool { return stream == own && m.gone.Has(own) }
-
-// isGone reports whether who had a place was let go.
-func (h *history) isGone(place member.ID) bool { return h.newest.ends[place] != endless }
 
 // discard forgets the end of a stream of a life of its origin that turns out
 // not to count. Before the first delivery members may do that.

@@ -17,10 +17,10 @@ func exactTuple(c *checker) rule {
 	var known []result
 	return func(e *trace.Event) {
 		m := &c.past.members[e.Member]
-		key := c.past.keyOf(m)
+		key := c.past.keyOf(m, e.Member)
 		want, ok := resultOf(known, key)
 		if !ok {
-			want = c.compute(m)
+			want = c.compute(m, e.Member)
 			want.key = key
 			known = append(known, want)
 		}
@@ -45,10 +45,24 @@ type result struct {
 	unknown       bool // a stream does not begin here, or has a gap
 }
 
-// keyOf names the batches that a member holds: how many entries of each stream,
-// and of which life of its origin.
-func (h *history) keyOf(m *witness) []uint64 {
-	key := slices.Clone(m.held)
+// doubts reports whether a stream is the own one of a member that was let go: what it says
+// less of it for a while it only has others confirm.
+func (m *witness) doubts(stream, own member.ID) bool { return stream == own && m.gone.Has(own) }
+
+// counts returns how many entries of each stream count for what a member prints: all that
+// it holds but what it wrote itself and others have yet to confirm.
+func (m *witness) counts(self member.ID) []uint64 {
+	counts := slices.Clone(m.held)
+	if m.doubts(self, self) {
+		counts[self] -= min(m.doubted, counts[self])
+	}
+	return counts
+}
+
+// keyOf names the batches that count for what a member prints: how many entries of each
+// stream, and of which life of its origin.
+func (h *history) keyOf(m *witness, self member.ID) []uint64 {
+	key := m.counts(self)
 	for j := range h.streams {
 		key = append(key, uint64(h.heldOf(m, j).identity))
 	}
@@ -66,11 +80,11 @@ func resultOf(known []result, key []uint64) (result, bool) {
 
 // compute adds up one entry after the other, the plainest way there is. What
 // was drawn for an entry is known only as far as all before it are.
-func (c *checker) compute(m *witness) result {
+func (c *checker) compute(m *witness, self member.ID) result {
 	r := result{sum: new(big.Int), weighted: new(big.Int)}
 	var place, number, product big.Int
 	have := make([]uint64, len(c.past.streams))
-	for _, b := range c.past.inOrder(m) {
+	for _, b := range c.past.inOrder(m, m.counts(self)) {
 		if b.seq != have[b.stream]+1 {
 			r.unknown = true // another check is about that
 			return r
@@ -87,12 +101,13 @@ func (c *checker) compute(m *witness) result {
 	return r
 }
 
-// inOrder returns the batches that a member holds in the total order.
-func (h *history) inOrder(m *witness) []placed {
+// inOrder returns the batches that a member holds in the total order, of each stream so
+// many entries.
+func (h *history) inOrder(m *witness, counts []uint64) []placed {
 	var all []placed
 	for j := range h.streams {
 		s := h.heldOf(m, j)
-		for _, b := range s.batches[:s.after(m.held[j])] {
+		for _, b := range s.batches[:s.after(counts[j])] {
 			all = append(all, placed{stream: member.ID(j), identity: s.identity, batch: b})
 		}
 	}
