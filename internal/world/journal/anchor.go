@@ -60,6 +60,7 @@ type anchorFile struct {
 	file   File
 	place  int    // which of the first two places is written next
 	synced anchor // what the other one of them holds
+	body   []byte // of the record, and the whole one: memory that is used again
 	record []byte
 }
 
@@ -131,8 +132,8 @@ func (f *anchorFile) put(a anchor) error {
 func (f *anchorFile) note(a anchor) error { return f.write(a, anchorLoose) }
 
 func (f *anchorFile) write(a anchor, place int) error {
-	var body [24]byte
-	f.record = appendRecord(f.record[:0], kindAnchor, appendAnchor(body[:0], a))
+	f.body = appendAnchor(f.body[:0], a)
+	f.record = appendRecord(f.record[:0], kindAnchor, f.body)
 	_, err := f.file.WriteAt(f.record, int64(place)*anchorPlaceBytes)
 	return err
 }

@@ -230,9 +230,9 @@ func (a *Archive) lookUp(after uint64, most int) ([]entry, spot, error) {
 		return nil, spot{}, nil
 	}
 	if len(a.pending) > 0 {
-		if entries, err := decodeEntries(a.pending); err != nil || entries[0].first <= after+1 {
-			i := sort.Search(len(entries), func(i int) bool { return entries[i].last() > after })
-			return entries[i:min(len(entries), i+most)], spot{}, err
+		if oldest, err := decodeEntry(a.pending); err != nil || oldest.first <= after+1 {
+			entries, err := a.waiting(after, most)
+			return entries, spot{}, err
 		}
 	}
 	at, err := a.search(after)
@@ -244,6 +244,16 @@ func (a *Archive) lookUp(after uint64, most int) ([]entry, spot, error) {
 		err = fmt.Errorf("journal: position %d is not where the index has it: %w", after+1, ErrDamaged)
 	}
 	return entries, at, err
+}
+
+// waiting returns what of that is not written yet.
+func (a *Archive) waiting(after uint64, most int) ([]entry, error) {
+	number := sort.Search(len(a.pending)/entryBytes, func(i int) bool {
+		e, err := decodeEntry(a.pending[i*entryBytes:])
+		return err != nil || e.last() > after
+	})
+	rest := a.pending[number*entryBytes:]
+	return decodeEntries(rest[:min(len(rest), most*entryBytes)])
 }
 
 // search finds the record of the index whose batch follows a position.
