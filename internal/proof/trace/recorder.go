@@ -274,9 +274,8 @@ func (r *Recorder) Sync() error {
 		return nil
 	}
 	for i, at := 0, r.time(); i < len(r.pending); i++ {
-		r.event = r.pending[i]
-		r.event.At = at
-		r.tell()
+		r.pending[i].At = at
+		r.sink.Tell(&r.pending[i])
 	}
 	r.pending = r.pending[:0]
 	return nil
