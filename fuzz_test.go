@@ -24,10 +24,11 @@ func FuzzSnapshotFile(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	name, _, _, err := stored.newest()
+	newest, err := stored.newest()
 	if err != nil {
 		f.Fatal(err)
 	}
+	name := newest.name
 	whole := bytes.Clone(disk.Change(name))
 	f.Add(whole)
 	f.Add(whole[:len(whole)-1])
@@ -45,13 +46,16 @@ func FuzzSnapshotFile(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, state, at, err := s.newest()
-		switch {
-		case errors.Is(err, ErrNoSnapshot):
-		case err != nil:
+		k, err := s.newest()
+		if errors.Is(err, ErrNoSnapshot) {
+			return
+		}
+		if err != nil {
 			t.Fatal(err)
-		case len(state)+trailerBytes != len(data) || !bytes.Equal(state, data[:len(state)]) || uint64(s.position()) != at:
-			t.Fatalf("%d bytes of state at %d in a file of %d", len(state), at, len(data))
+		}
+		state, err := io.ReadAll(k.reader())
+		if err != nil || len(state)+trailerBytes != len(data) || !bytes.Equal(state, data[:len(state)]) || uint64(s.position()) != k.at {
+			t.Fatalf("%d bytes of state at %d in a file of %d: %v", len(state), k.at, len(data), err)
 		}
 	})
 }

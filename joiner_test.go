@@ -31,7 +31,7 @@ const (
 // go through a plain TCP connection, to a file that is synced too, in the same run.
 func TestJoinerBesideLineRate(t *testing.T) {
 	if *joinerGB == 0 {
-		t.Skip("needs -joiner GB, four times as much disk, and three times as much memory")
+		t.Skip("needs -joiner GB, four times as much disk, and as much of it again in memory")
 	}
 	bytes := int64(*joinerGB * 1e9)
 	nodes := three(t, t.TempDir(), chatterbox.Config{})

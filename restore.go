@@ -3,8 +3,11 @@ package chatterbox
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
+	"hash/crc32"
 	"io"
 	"sync"
 	"time"
@@ -48,34 +51,39 @@ func (n *Node) Restore(ctx context.Context, read func(at Position, r io.Reader) 
 	case context.Cause(ctx) != nil:
 		return fmt.Errorf("chatterbox: restore: %w", context.Cause(ctx))
 	}
-	state, at, err := n.ownSnapshot(ctx)
-	if err == nil && at+1 < n.history.Extent().Oldest {
-		err = ErrNoSnapshot // history goes on too far behind it
-	}
-	if errors.Is(err, ErrNoSnapshot) {
-		state, at, err = n.fetchSnapshot(ctx)
+	own, err := n.ownSnapshot(ctx)
+	for errors.Is(err, ErrNoSnapshot) {
+		if err := n.fetchSnapshot(ctx); err != nil {
+			return err
+		}
+		own, err = n.ownSnapshot(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	return read(Position(at), bytes.NewReader(state))
+	defer own.file.Close() //nolint:errcheck // it was only read
+	return read(Position(own.at), own.reader())
 }
 
-// ownSnapshot returns the newest snapshot that is kept here.
-func (n *Node) ownSnapshot(ctx context.Context) (state []byte, at uint64, err error) {
+// ownSnapshot opens the newest snapshot that is kept here, if history continues it.
+func (n *Node) ownSnapshot(ctx context.Context) (*kept, error) {
 	if err := n.await(ctx, n.snapshots.turn, func() string { return "a snapshot is written" }); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer n.snapshots.turn.pass()
-	_, state, at, err = n.snapshots.newest()
-	return state, at, err
+	own, err := n.snapshots.newest()
+	if err == nil && own.at+1 < n.history.Extent().Oldest {
+		_ = own.file.Close() // it was only read
+		return nil, ErrNoSnapshot
+	}
+	return own, err
 }
 
-// fetchSnapshot gets a snapshot from a peer, one after the other until all have
-// said that they have none that history continues here.
-func (n *Node) fetchSnapshot(ctx context.Context) (state []byte, at uint64, err error) {
+// fetchSnapshot gets a snapshot from a peer and keeps it as this member's own, from one
+// after the other until all have said that they have none that history continues here.
+func (n *Node) fetchSnapshot(ctx context.Context) error {
 	if err := n.await(ctx, n.fetch.turn, func() string { return "another call gets the snapshot of a peer" }); err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer n.fetch.turn.pass()
 	n.fetch.listen(make(chan answer, 2*partsAhead))
@@ -94,31 +102,22 @@ func (n *Node) fetchSnapshot(ctx context.Context) (state []byte, at uint64, err 
 				continue
 			}
 			left = true
-			state, at, err = n.fetchFrom(ctx, member.ID(id))
-			if err == nil {
-				return state, at, n.keepFetched(ctx, at, state)
-			}
+			err := n.fetchFrom(ctx, member.ID(id))
 			none[id] = errors.Is(err, ErrNoSnapshot)
+			switch {
+			case err == nil:
+				return nil
+			case !none[id] && !errors.Is(err, errNoAnswer): // it cannot be kept
+				return err
+			}
 			if err := n.mayGoOn(ctx); err != nil {
-				return nil, 0, err
+				return err
 			}
 		}
 		if !left {
-			return nil, 0, fmt.Errorf("%w that history continues here, at no member", ErrNoSnapshot)
+			return fmt.Errorf("%w that history continues here, at no member", ErrNoSnapshot)
 		}
 	}
-}
-
-// keepFetched keeps the snapshot of a peer as this member's own.
-func (n *Node) keepFetched(ctx context.Context, at uint64, state []byte) error {
-	if err := n.await(ctx, n.snapshots.turn, func() string { return "another snapshot is written" }); err != nil {
-		return err
-	}
-	defer n.snapshots.turn.pass()
-	return n.snapshots.store(at, func(w io.Writer) error {
-		_, err := w.Write(state)
-		return err
-	})
 }
 
 func (n *Node) mayGoOn(ctx context.Context) error {
@@ -138,49 +137,114 @@ var errNoAnswer = errors.New("chatterbox: no answer")
 // come: a way that takes 50 ms there and back carries 20 MB/s so.
 const partsAhead = 16
 
-// stateBytesAtOnce is for how much of a snapshot there is memory at once, before it has come.
-const stateBytesAtOnce = 1 << 30
+// partsWaiting is how many parts that have come wait to be written: while the disk is synced
+// as many come as are written before the next time.
+const partsWaiting = steadyBytes / wire.PartBytesMax
+
+// errNewer says that the peer has another snapshot by now.
+var errNewer = errors.New("chatterbox: a newer snapshot")
 
 // download is a snapshot that comes from a peer.
 type download struct {
 	n       *Node
 	from    member.ID
-	state   []byte
+	have    uint64 // bytes that have come
+	sum     hash.Hash32
 	at      uint64 // its position; 0: none has come yet
 	size    uint64 // of the whole
 	asked   uint64 // bytes that were asked for
 	waiting int    // parts that were asked for and have not come
 }
 
-// fetchFrom gets the newest snapshot of a peer, part by part.
-func (n *Node) fetchFrom(ctx context.Context, from member.ID) (state []byte, at uint64, err error) {
-	for d := (download{n: n, from: from}); ; {
-		part, err := d.next(ctx)
+// fetchFrom gets the newest snapshot of a peer, and keeps it. The error wraps ErrNoSnapshot or
+// errNoAnswer if that is the peer's.
+func (n *Node) fetchFrom(ctx context.Context, from member.ID) error {
+	for {
+		d := download{n: n, from: from, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
+		first, err := d.next(ctx)
 		switch {
 		case err != nil:
-			return nil, 0, err
-		case part.At == 0 && d.at > 0: // it has a newer one by now
+			return err
+		case first.At == 0, first.At+1 < n.history.Extent().Oldest:
 			d.drain(ctx)
-			d = download{n: n, from: from}
-			continue
-		case part.At == 0, part.At+1 < n.history.Extent().Oldest:
-			d.drain(ctx)
-			return nil, 0, ErrNoSnapshot
+			return ErrNoSnapshot
 		}
-		if d.at == 0 {
-			d.state = make([]byte, 0, min(part.Size, stateBytesAtOnce))
-		}
-		d.at, d.size, d.state = part.At, part.Size, append(d.state, part.Bytes...)
-		if uint64(len(d.state)) == d.size {
-			return d.state, d.at, nil
-		}
-		if len(part.Bytes) == 0 {
-			return nil, 0, errNoAnswer
-		}
-		if len(part.Bytes) < wire.PartBytesMax {
-			d.asked = uint64(len(d.state)) // what was asked for behind it begins elsewhere
+		if err := d.keep(ctx, first); !errors.Is(err, errNewer) {
+			return err
 		}
 	}
+}
+
+// keep keeps a snapshot as this member's own while it comes, of which the first part is there.
+func (d *download) keep(ctx context.Context, first wire.Part) error {
+	n := d.n
+	if err := n.await(ctx, n.snapshots.turn, func() string { return "another snapshot is written" }); err != nil {
+		return err
+	}
+	defer n.snapshots.turn.pass()
+	return n.snapshots.store(first.At, func(w io.Writer) error {
+		ctx, cancel := context.WithCancel(ctx)
+		parts, failed := make(chan []byte, partsWaiting), make(chan error, 1)
+		go func() {
+			defer close(parts)
+			failed <- d.pull(ctx, first, parts)
+		}()
+		defer func() { // nobody else may hear the answers meanwhile
+			cancel()
+			for range parts { //nolint:revive // until it has ended
+			}
+		}()
+		for part := range parts {
+			if _, err := w.Write(part); err != nil {
+				return err
+			}
+		}
+		return <-failed
+	})
+}
+
+// pull passes on what there is of a snapshot, part by part, of which the first one has come.
+func (d *download) pull(ctx context.Context, part wire.Part, parts chan<- []byte) error {
+	for {
+		d.at, d.size, d.have = part.At, part.Size, d.have+uint64(len(part.Bytes))
+		select {
+		case parts <- part.Bytes:
+		case <-ctx.Done():
+			return errNoAnswer
+		}
+		_, _ = d.sum.Write(part.Bytes) // never fails
+		switch {
+		case d.have == d.size:
+			return d.confirm(ctx)
+		case len(part.Bytes) == 0:
+			return errNoAnswer
+		case len(part.Bytes) < wire.PartBytesMax:
+			d.asked = d.have // what was asked for behind it begins elsewhere
+		}
+		var err error
+		if part, err = d.next(ctx); err != nil {
+			return err
+		}
+		if part.At == 0 {
+			d.drain(ctx)
+			return errNewer
+		}
+	}
+}
+
+// confirm asks for the checksum of what has come: the peer may have another snapshot of the
+// same position by now, of which some parts were.
+func (d *download) confirm(ctx context.Context) error {
+	part, err := d.next(ctx)
+	if err != nil {
+		return err
+	}
+	_, _ = d.sum.Write(binary.LittleEndian.AppendUint64(nil, d.at)) // never fails
+	if part.At == 0 || len(part.Bytes) == wire.PartSumBytes && binary.LittleEndian.Uint32(part.Bytes) != d.sum.Sum32() {
+		d.drain(ctx)
+		return errNewer
+	}
+	return nil
 }
 
 // next returns the next part, and asks for those behind it; a few times if there is no
@@ -189,22 +253,21 @@ func (d *download) next(ctx context.Context) (wire.Part, error) {
 	for range 3 {
 		d.ask()
 		if part, ok := d.hear(ctx, func(p *wire.Part) bool {
-			return p.At == 0 || p.Offset == uint64(len(d.state)) && (d.at == 0 || p.At == d.at)
+			return p.At == 0 || p.Offset == d.have && (d.at == 0 || p.At == d.at)
 		}); ok {
 			return part, nil
 		}
 		if ctx.Err() != nil || d.n.isClosed() {
 			break
 		}
-		d.asked, d.waiting = uint64(len(d.state)), 0
+		d.asked, d.waiting = d.have, 0
 	}
 	return wire.Part{}, errNoAnswer
 }
 
 // ask asks for as many parts as may be under way: the first one says how many there are.
 func (d *download) ask() {
-	have := uint64(len(d.state))
-	for d.asked = max(d.asked, have); d.asked == have || d.asked < min(d.size, have+partsAhead*wire.PartBytesMax); d.asked += wire.PartBytesMax {
+	for d.asked = max(d.asked, d.have); d.asked == d.have || d.asked < min(d.size, d.have+partsAhead*wire.PartBytesMax); d.asked += wire.PartBytesMax {
 		d.n.inner.Ask(d.from, wire.Ask{At: d.at, Offset: d.asked})
 		d.waiting++
 	}

@@ -28,6 +28,7 @@ type snapshots struct {
 	name string       // file of the newest; "": there is none
 	at   uint64       // its position
 	size uint64       // bytes of its state
+	sum  uint32       // its checksum
 	open journal.File // the newest, once a peer asked for it; else nil
 }
 
@@ -52,9 +53,10 @@ func openSnapshots(cfg *node.Config) (*snapshots, error) {
 			return nil, fmt.Errorf("chatterbox: snapshots: %w", err)
 		}
 	}
-	switch name, state, at, err := s.newest(); {
+	switch kept, err := s.newest(); {
 	case err == nil:
-		s.now(name, at, uint64(len(state)))
+		s.now(kept)
+		_ = kept.file.Close() // it was only read
 	case !errors.Is(err, ErrNoSnapshot):
 		return nil, err
 	}
@@ -113,36 +115,36 @@ func (s *snapshots) store(at uint64, write func(io.Writer) error) error {
 	if name == s.name { // which only changes in here
 		name += "-again" // the former one stays until this one is whole
 	}
-	size, err := s.write(name, at, write)
+	size, sum, err := s.write(name, at, write)
 	if err != nil {
 		return errors.Join(err, s.remove(func(other string) bool { return other == name }))
 	}
-	s.now(name, at, size)
+	s.now(&kept{name: name, at: at, size: size, sum: sum})
 	return s.remove(func(other string) bool { return other != name })
 }
 
 // now makes a file the newest snapshot.
-func (s *snapshots) now(name string, at, size uint64) {
+func (s *snapshots) now(k *kept) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open != nil {
 		_ = s.open.Close() // it was only read
 	}
-	s.name, s.at, s.size, s.open = name, at, size, nil
+	s.name, s.at, s.size, s.sum, s.open = k.name, k.at, uint64(k.size), k.sum, nil
 }
 
-func (s *snapshots) write(name string, at uint64, write func(io.Writer) error) (size uint64, err error) {
+func (s *snapshots) write(name string, at uint64, write func(io.Writer) error) (size int64, checksum uint32, err error) {
 	if err := s.remove(func(other string) bool { return other == name }); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	file, err := s.files.Create(name)
 	if err != nil {
-		return 0, fmt.Errorf("chatterbox: snapshot: %w", err)
+		return 0, 0, fmt.Errorf("chatterbox: snapshot: %w", err)
 	}
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	out := &steadyWriter{file: file}
 	if err := write(io.MultiWriter(out, sum)); err != nil {
-		return 0, errors.Join(err, file.Close())
+		return 0, 0, errors.Join(err, file.Close())
 	}
 	end := out.at
 	trailer := binary.LittleEndian.AppendUint64(nil, at)
@@ -152,9 +154,9 @@ func (s *snapshots) write(name string, at uint64, write func(io.Writer) error) (
 		err = s.files.SyncDir()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("chatterbox: snapshot: %w", err)
+		return 0, 0, fmt.Errorf("chatterbox: snapshot: %w", err)
 	}
-	return uint64(end), nil
+	return end, sum.Sum32(), nil
 }
 
 // steadyBytes is how much of a snapshot is written before it is synced: whoever syncs
@@ -194,35 +196,68 @@ func (s *snapshots) remove(picks func(name string) bool) error {
 	return nil
 }
 
-// newest returns the newest snapshot that is whole. The caller has the turn, or
-// is alone.
-func (s *snapshots) newest() (name string, state []byte, at uint64, err error) {
+// kept is a snapshot that is open to be read, until file is closed.
+type kept struct {
+	name string
+	file journal.File
+	at   uint64 // its position
+	size int64  // bytes of its state
+	sum  uint32 // of the state and the position
+}
+
+func (k *kept) reader() io.Reader { return io.NewSectionReader(k.file, 0, k.size) }
+
+// newest opens the newest snapshot that is whole. The caller has the turn, or is alone.
+func (s *snapshots) newest() (*kept, error) {
 	names, err := s.files.List()
 	if err != nil {
-		return "", nil, 0, fmt.Errorf("chatterbox: snapshots: %w", err)
+		return nil, fmt.Errorf("chatterbox: snapshots: %w", err)
 	}
 	slices.Sort(names)
 	for _, name := range slices.Backward(names) {
 		if !strings.HasPrefix(name, snapshotPrefix) {
 			continue
 		}
-		data, err := journal.ReadFile(s.files, name)
+		file, err := s.files.Open(name)
 		if err != nil {
-			return "", nil, 0, fmt.Errorf("chatterbox: read a snapshot: %w", err)
+			return nil, fmt.Errorf("chatterbox: read a snapshot: %w", err)
 		}
-		if len(data) < trailerBytes {
-			continue
+		k := &kept{name: name, file: file}
+		whole, err := k.look()
+		switch {
+		case whole:
+			return k, nil
+		case err != nil:
+			return nil, errors.Join(fmt.Errorf("chatterbox: read a snapshot: %w", err), file.Close())
 		}
-		body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
-		if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) == sum {
-			end := len(body) - 8
-			return name, body[:end], binary.LittleEndian.Uint64(body[end:]), nil
-		}
+		_ = file.Close() // it was only read
 	}
-	return "", nil, 0, ErrNoSnapshot
+	return nil, ErrNoSnapshot
 }
 
-// part returns what a peer asked for; At is 0 if it is not there.
+// lookBytes is how much of a snapshot is in memory at once while it is looked at.
+const lookBytes = 256 << 10
+
+// look reads a snapshot through, and reports whether it is whole: then its size and its
+// position are known.
+func (k *kept) look() (whole bool, err error) {
+	size, err := k.file.Size()
+	if err != nil || size < trailerBytes {
+		return false, err
+	}
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	if _, err := io.CopyBuffer(sum, struct{ io.Reader }{io.NewSectionReader(k.file, 0, size-4)}, make([]byte, lookBytes)); err != nil {
+		return false, err
+	}
+	trailer := make([]byte, trailerBytes)
+	if _, err := k.file.ReadAt(trailer, size-trailerBytes); err != nil {
+		return false, err
+	}
+	k.size, k.at, k.sum = size-trailerBytes, binary.LittleEndian.Uint64(trailer), sum.Sum32()
+	return binary.LittleEndian.Uint32(trailer[8:]) == k.sum, nil
+}
+
+// part returns what a peer asked for, behind the end the checksum; At is 0 if it is not there.
 func (s *snapshots) part(ask wire.Ask) (wire.Part, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,7 +271,12 @@ func (s *snapshots) part(ask wire.Ask) (wire.Part, error) {
 		}
 		s.open = file
 	}
-	part := wire.Part{At: s.at, Size: s.size, Offset: ask.Offset, Bytes: make([]byte, min(wire.PartBytesMax, s.size-ask.Offset))}
+	part := wire.Part{At: s.at, Size: s.size, Offset: ask.Offset}
+	if ask.At != 0 && ask.Offset == s.size {
+		part.Bytes = binary.LittleEndian.AppendUint32(nil, s.sum)
+		return part, nil
+	}
+	part.Bytes = make([]byte, min(wire.PartBytesMax, s.size-ask.Offset))
 	_, err := s.open.ReadAt(part.Bytes, int64(ask.Offset))
 	return part, err
 }

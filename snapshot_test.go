@@ -129,6 +129,33 @@ func TestAStateTakesFewRoundTrips(t *testing.T) {
 	})
 }
 
+// TestASnapshotIsReplacedWhileItComes by one of the same position and size: who gets it begins
+// anew with the newer one, so that no part of one comes behind those of the other.
+func TestASnapshotIsReplacedWhileItComes(t *testing.T) {
+	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+		broadcast(t, c.Node("a"), "x")
+		broadcast(t, c.Node("a"), "y")
+		c.Agree()
+		older, newer := strings.Repeat("older ", 2_000_000), strings.Repeat("newer ", 2_000_000)
+		store(t, c.Node("b"), 2, older)
+		c.CrashLosingData("c")
+		c.Restart("c")
+		if err := c.Node("c").Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.Delay("b", "c", 100*time.Millisecond, 100*time.Millisecond)
+		time.AfterFunc(time.Second, func() { store(t, c.Node("b"), 2, newer) })
+		began := time.Now()
+		at, state, err := restore(t.Context(), c.Node("c"))
+		if at != 2 || state != newer || err != nil {
+			t.Fatalf("restored %d bytes at %d, %v", len(state), at, err)
+		}
+		if took := time.Since(began); took < time.Second {
+			t.Errorf("it took %v: the newer one came too late", took)
+		}
+	})
+}
+
 func TestRestoreWaitsForWhoIsNotHeard(t *testing.T) {
 	inCluster(t, 2, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
 		broadcast(t, c.Node("a"), "x")

@@ -27,6 +27,11 @@ type Part struct {
 	Bytes  []byte // at most PartBytesMax, and none only if there are none from there on
 }
 
+// PartSumBytes is how long the part of a snapshot is that begins at its end: the checksum of
+// the whole, CRC-32C of the state and then its position, a little-endian u64. Nothing, from
+// who does not know it.
+const PartSumBytes = 4
+
 // AppendAsk appends the frame of an ask.
 func AppendAsk(dst []byte, a *Ask) []byte {
 	dst, start := beginFrame(dst, KindAsk)
@@ -73,7 +78,7 @@ func DecodePart(body []byte) (Part, error) {
 	case r.err != nil:
 	case len(p.Bytes) > PartBytesMax:
 		r.fail("part of %d bytes, allowed are %d", len(p.Bytes), PartBytesMax)
-	case end > p.Size:
+	case end > p.Size && (p.Offset != p.Size || len(p.Bytes) != PartSumBytes):
 		r.fail("part up to %d of %d bytes", end, p.Size)
 	}
 	return p, r.err
