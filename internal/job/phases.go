@@ -41,6 +41,15 @@ func (p *phases) stop() {
 
 func (p *phases) now() time.Duration { return time.Since(p.began) }
 
+// paced returns the time that a rate goes by: it stands still once the send phase is over.
+func (p *phases) paced() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	send, _ := p.ends.Left(now)
+	return now + min(send, 0)
+}
+
 // left returns what is left of the send phase and of all.
 func (p *phases) left() (send, grace time.Duration) {
 	p.mu.Lock()

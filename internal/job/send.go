@@ -30,7 +30,7 @@ func (r *run) send(ctx context.Context) error {
 	recovered := r.own.Load()
 	fill := func(dst []byte) int {
 		own := r.own.Load()
-		due := due(r.cfg.Rate, r.phases.now(), own-recovered)
+		due := due(r.cfg.Rate, r.phases.paced(), own-recovered)
 		if r.cfg.Messages > 0 {
 			due = min(due, r.cfg.Messages-own)
 		}
@@ -39,7 +39,7 @@ func (r *run) send(ctx context.Context) error {
 		return n
 	}
 	for r.cfg.Messages == 0 || r.own.Load() < r.cfg.Messages {
-		if !pause(ctx, untilDue(r.cfg.Rate, r.phases.now(), r.own.Load()-recovered)) {
+		if !pause(ctx, untilDue(r.cfg.Rate, r.phases.paced(), r.own.Load()-recovered)) {
 			return nil
 		}
 		if _, err := r.node.Fill(ctx, workload.EntryBytes, fill); err != nil {
