@@ -103,17 +103,17 @@ func (w *world) judgeNewest() {
 	}
 	for _, n := range w.nodes { // each history once, in the order of its first member
 		if v := newest[n.tip]; n.running && v != nil && v.Number > 1 {
-			w.judgeComplete(v)
+			w.judgeComplete(v, n.tip)
 			delete(newest, n.tip)
 		}
 	}
 }
 
-// judgeComplete: if all who belong to the newest view of a history are there in the end,
-// they are complete.
-func (w *world) judgeComplete(newest *member.View) {
+// judgeComplete: if all who belong to the newest view of a history are there in the end, and
+// go by that history, they are complete.
+func (w *world) judgeComplete(newest *member.View, tip member.Root) {
 	for place, n := range w.nodes {
-		if p := &newest.Places[place]; p.Role == member.Writer && !(n.running && !n.paused && n.identity == p.Identity) {
+		if p := &newest.Places[place]; p.Role == member.Writer && !(n.running && !n.paused && n.identity == p.Identity && n.tip == tip) {
 			return
 		}
 	}
