@@ -42,8 +42,16 @@ func (l *Lockstep) Status() protocol.Status {
 		s.LogBytes += l.held[i].Size()
 	}
 	s.Complete = !s.Reader && s.Settled == clock.Infinity
-	s.Done = s.Complete && l.stable == clock.Infinity && l.all(func(_ member.ID, p *peer) bool { return p.bound.stable == clock.Infinity })
+	s.Done = s.Complete && l.stable == clock.Infinity && l.allTold()
 	return s
+}
+
+// allTold reports whether every peer that is there says that all is stable for ever, so that
+// this member may leave. Who has left had heard that of all who were there.
+func (l *Lockstep) allTold() bool {
+	return l.all(func(_ member.ID, p *peer) bool {
+		return p.bound.stable == clock.Infinity || !p.link.up || !l.heard(p)
+	})
 }
 
 // settled is the time up to which everything is delivered, or could be.
