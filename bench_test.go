@@ -16,7 +16,7 @@ import (
 func filled(b *testing.B, entries int) *chatterbox.Node {
 	b.Helper()
 	n, err := chatterbox.Open(b.Context(), chatterbox.Config{
-		Name: "a", Members: []chatterbox.Member{{Name: "a", Address: freeAddress()}}, Volatile: true,
+		Name: "a", Members: loopback(b, "a"), Volatile: true,
 		MaxMemory: 1 << 30,
 	})
 	if err != nil {
@@ -97,7 +97,7 @@ func BenchmarkFolder(b *testing.B) {
 	)
 	dir := b.TempDir()
 	n, err := chatterbox.Open(b.Context(), chatterbox.Config{
-		Name: "a", Members: []chatterbox.Member{{Name: "a", Address: freeAddress()}}, Dir: filepath.Join(dir, "a"),
+		Name: "a", Members: loopback(b, "a"), Dir: filepath.Join(dir, "a"),
 		Retain: chatterbox.Retain{Bytes: 1 << 20},
 	})
 	if err != nil {

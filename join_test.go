@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -15,23 +14,16 @@ import (
 	"chatterbox"
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/world/keys"
+	"chatterbox/test/program"
 )
 
-// loopback returns so many members, called by letters, at free addresses here.
-func loopback(t *testing.T, names ...string) []chatterbox.Member {
-	t.Helper()
+// loopback returns members of these names at addresses of this machine that are theirs until
+// the test ends.
+func loopback(tb testing.TB, names ...string) []chatterbox.Member {
+	tb.Helper()
 	var members []chatterbox.Member
-	var held []net.Listener
-	for _, name := range names {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, listener)
-		members = append(members, chatterbox.Member{Name: name, Address: listener.Addr().String()})
-	}
-	for _, listener := range held {
-		_ = listener.Close()
+	for i, port := range program.Ports(tb, len(names)) {
+		members = append(members, chatterbox.Member{Name: names[i], Address: fmt.Sprintf("127.0.0.1:%d", port)})
 	}
 	return members
 }

@@ -54,7 +54,7 @@ func TestJoinerBesideLineRate(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	d := opened(t, chatterbox.Config{Name: "d", Join: nodes[0].Status().Members[0].Address, Address: freeAddress(), Dir: filepath.Join(t.TempDir(), "d")})
+	d := opened(t, chatterbox.Config{Name: "d", Join: nodes[0].Status().Members[0].Address, Address: loopback(t, "d")[0].Address, Dir: filepath.Join(t.TempDir(), "d")})
 	becomesMember(t, d, "d")
 	t.Logf("%.1f GB of history: d is a member after %v, and reads from position %d on", *joinerGB, time.Since(began).Round(time.Millisecond), d.Status().Oldest)
 	alone := func() (took time.Duration) { <-time.After(joinerAlone); return joinerAlone }

@@ -44,7 +44,7 @@ func TestReaderOfALargeHistoryTakesConstantMemory(t *testing.T) {
 	}
 	heapLimit(t, 2*largeMemory)
 	n, err := chatterbox.Open(t.Context(), chatterbox.Config{
-		Name: "a", Members: []chatterbox.Member{{Name: "a", Address: freeAddress()}}, Dir: filepath.Join(t.TempDir(), "a"), MaxMemory: largeMemory,
+		Name: "a", Members: loopback(t, "a"), Dir: filepath.Join(t.TempDir(), "a"), MaxMemory: largeMemory,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,9 +93,7 @@ func TestReaderOfALargeHistoryTakesConstantMemory(t *testing.T) {
 // within dir, once they have met.
 func three(tb testing.TB, dir string, cfg chatterbox.Config) (nodes []*chatterbox.Node) {
 	tb.Helper()
-	for _, name := range []string{"a", "b", "c"} {
-		cfg.Members = append(cfg.Members, chatterbox.Member{Name: name, Address: freeAddress()})
-	}
+	cfg.Members = loopback(tb, "a", "b", "c")
 	for _, m := range cfg.Members {
 		cfg.Name, cfg.Dir = m.Name, filepath.Join(dir, m.Name)
 		n, err := chatterbox.Open(tb.Context(), cfg)

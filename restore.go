@@ -216,7 +216,7 @@ func (d *download) pull(ctx context.Context, part wire.Part, parts chan<- []byte
 		switch {
 		case d.have == d.size:
 			return d.confirm(ctx)
-		case len(part.Bytes) == 0:
+		case len(part.Bytes) == 0, d.have > d.size:
 			return errNoAnswer
 		case len(part.Bytes) < wire.PartBytesMax:
 			d.asked = d.have // what was asked for behind it begins elsewhere

@@ -147,7 +147,7 @@ func readBatch(conn net.Conn, ask wire.Ask) (first uint64, batch []byte, err err
 			return 0, nil, err
 		case part.At == 0:
 			return 0, nil, ErrNotKept
-		case part.Offset != ask.Offset, len(part.Bytes) == 0, part.Size > wire.FrameBytesMax:
+		case part.Offset != ask.Offset, part.Offset == part.Size, len(part.Bytes) == 0, part.Size > wire.FrameBytesMax:
 			return 0, nil, fmt.Errorf("part of %d bytes from %d on, of %d: %w", len(part.Bytes), part.Offset, part.Size, wire.ErrMalformed)
 		}
 		if batch = append(batch, part.Bytes...); uint64(len(batch)) == part.Size {
