@@ -235,6 +235,7 @@ func (d *download) pull(ctx context.Context, part wire.Part, parts chan<- []byte
 // confirm asks for the checksum of what has come: the peer may have another snapshot of the
 // same position by now, of which some parts were.
 func (d *download) confirm(ctx context.Context) error {
+	d.asked = d.have // the last part is seldom a full one
 	part, err := d.next(ctx)
 	if err != nil {
 		return err
