@@ -133,7 +133,7 @@ func (d *Delta) take(b *protocol.Batch, from *link) {
 	}
 	from.acks.urgent = from.acks.urgent || from.peer == b.Origin && (!d.cfg.Durable || d.holders() > 1)
 	d.hold(b)
-	if b.Origin == d.cfg.Self && len(d.own.back.orphans) > 0 {
+	if d.compares(b.Origin) {
 		d.fx.Append = d.fx.Append[:len(d.fx.Append)-1] // this member wrote it, so it is in the journal
 		d.forgetOrphans()
 	}

@@ -202,7 +202,7 @@ func (d *Delta) doubt() {
 // trust takes what this member wrote and a snapshot stands for, for what the others held:
 // they have forgotten it, so it cannot be compared, but it is no later than the snapshot.
 func (d *Delta) trust(snapshot *protocol.Snapshot, from *link) {
-	for len(d.own.back.orphans) > 0 {
+	for d.compares(d.cfg.Self) {
 		b := d.own.back.orphans[0]
 		switch cut, ends := d.roster.Cut(d.cfg.Self); {
 		case !ends || b.Last() > min(cut, snapshot.Have[d.cfg.Self]):
@@ -219,10 +219,17 @@ func (d *Delta) trust(snapshot *protocol.Snapshot, from *link) {
 	}
 }
 
+// compares reports whether a stream is the own one, with something to compare with what
+// others hold of it. The stream of a place that is another one's by now, or that was before
+// this member took it for its own, is not.
+func (d *Delta) compares(stream member.ID) bool {
+	return stream == d.cfg.Self && len(d.own.back.orphans) > 0 && d.roster.Owns(stream, d.cfg.Identity)
+}
+
 // isAsWritten reports whether a batch that comes of the own stream is what this member wrote
 // there, as far as it did.
 func (d *Delta) isAsWritten(b *protocol.Batch) bool {
-	return b.Origin != d.cfg.Self || len(d.own.back.orphans) == 0 || d.own.back.orphans[0].Equal(b)
+	return !d.compares(b.Origin) || d.own.back.orphans[0].Equal(b)
 }
 
 // giveBack releases a batch that may be parked.
@@ -245,13 +252,13 @@ func (d *Delta) asOrphan(b protocol.Batch) protocol.Batch {
 }
 
 // keepOrphan keeps a batch that a restart finds beyond what the stream of its place
-// has, if this member wrote it. What it wrote twice has the same entries.
+// has, if this member wrote it and has that place. What it wrote twice has the same entries.
 func (d *Delta) keepOrphan(b *protocol.Batch) {
 	next := d.frontier.held(b.Origin) + 1
 	if n := len(d.own.back.orphans); n > 0 {
 		next = d.own.back.orphans[n-1].Last() + 1
 	}
-	if !d.roster.WroteHere(b) || b.Seq != next {
+	if !d.roster.Owns(d.cfg.Self, d.cfg.Identity) || !d.roster.WroteHere(b) || b.Seq != next {
 		d.fx.Release = append(d.fx.Release, *b)
 		return
 	}
@@ -261,7 +268,7 @@ func (d *Delta) keepOrphan(b *protocol.Batch) {
 // forgetOrphans forgets those that the own stream has by now. What a state stands for
 // cannot be compared, but it is no later than the state.
 func (d *Delta) forgetOrphans() {
-	for len(d.own.back.orphans) > 0 && d.own.back.orphans[0].Last() <= d.frontier.held(d.cfg.Self) {
+	for d.compares(d.cfg.Self) && d.own.back.orphans[0].Last() <= d.frontier.held(d.cfg.Self) {
 		if b := &d.own.back.orphans[0]; b.Last() <= d.frontier.base.Have[d.cfg.Self] && b.Time > d.frontier.base.Time {
 			d.stop()
 		}
