@@ -109,11 +109,12 @@ func (w *world) judgeNewest() {
 	}
 }
 
-// judgeComplete: if all who belong to the newest view of a history are there in the end, and
-// go by that history, they are complete.
+// judgeComplete: if all who belong to the newest view of a history are there in the end, they
+// are complete. Who goes by another history is not there; but where members let go of who is
+// away by themselves, they let go of that one.
 func (w *world) judgeComplete(newest *member.View, tip member.Root) {
 	for place, n := range w.nodes {
-		if p := &newest.Places[place]; p.Role == member.Writer && !(n.running && !n.paused && n.identity == p.Identity && n.tip == tip) {
+		if p := &newest.Places[place]; p.Role == member.Writer && !(n.running && !n.paused && n.identity == p.Identity && (n.tip == tip || w.shape.EvictAfter > 0)) {
 			return
 		}
 	}
