@@ -66,8 +66,17 @@ func rules(lines []string) string {
 	return text.String()
 }
 
+// nft gives a host its rules, unless it has them: the program may wait for seconds while
+// other namespaces are made and removed.
 func (h *Host) nft(ctx context.Context, text string) error {
-	return run(ctx, text, "ip", "netns", "exec", h.namespace, "nft", "-f", "-")
+	if h.imposed == text {
+		return nil
+	}
+	err := run(ctx, text, "ip", "netns", "exec", h.namespace, "nft", "-f", "-")
+	if err == nil {
+		h.imposed = text
+	}
+	return err
 }
 
 // Dropped counts the packets that were dropped on all hosts since New. A test

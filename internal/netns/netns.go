@@ -64,6 +64,7 @@ type Host struct {
 	Address   string // IPv4, reachable from the other hosts of the net only
 	namespace string
 	place     int
+	imposed   string // the rules that it has
 }
 
 // New makes a net of that many hosts. Close must be called in the end.

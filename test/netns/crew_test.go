@@ -97,7 +97,8 @@ func (c *crew) run(ctx context.Context) ([]*netns.Result, error) {
 	return c.results(ctx)
 }
 
-// change waits until it is time, and does what happens then.
+// change waits until it is time, and does what happens then: first to members, for that
+// takes no time.
 func (c *crew) change(ctx context.Context, at time.Duration) error {
 	timer := time.NewTimer(time.Until(c.epoch.Add(at)))
 	defer timer.Stop()
@@ -106,9 +107,6 @@ func (c *crew) change(ctx context.Context, at time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := c.impose(ctx, at); err != nil {
-		return err
-	}
 	for _, event := range c.schedule.Members() {
 		if event.At == at {
 			if err := c.do(ctx, event); err != nil {
@@ -116,7 +114,7 @@ func (c *crew) change(ctx context.Context, at time.Duration) error {
 			}
 		}
 	}
-	return nil
+	return c.impose(ctx, at)
 }
 
 // impose breaks the links as they are to be from a time on.
