@@ -57,7 +57,16 @@ func TestIDsOutliveRestartsAndViews(t *testing.T) {
 			ask("restarted", c.Names()...)
 		}
 		becomesMember(t, c.Node("c"), "c")
+		number := c.Node("c").Status().View.Number
 		for _, name := range c.Names() {
+			for view, err := range c.Node(name).Views(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if view.Number >= number { // until then it is lost
+					break
+				}
+			}
 			if at, err := c.Node(name).Position(t.Context(), lost); at != 13 || err != nil {
 				t.Errorf("c is back, %s of %s: %d, %v; want 13", lost, name, at, err)
 			}

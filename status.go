@@ -208,7 +208,7 @@ func (n *Node) Status() Status {
 	}
 	n.tellStopped(&s)
 	for _, found := range status.Findings {
-		apart := found.Kind == protocol.Forked || found.Kind == protocol.OtherHistory // it may be heard all the same
+		apart := found.Kind == protocol.Forked || found.Kind == protocol.OtherHistory || found.Kind == protocol.NeverMet // it may be heard all the same
 		if m := &s.Members[found.Member]; m.Trouble == "" && (apart || !status.Heard[found.Member]) {
 			m.Trouble = found.Text(n.called)
 		}
@@ -365,6 +365,9 @@ func (n *Node) writable(status *protocol.Status) error {
 	if isJoining(view, n.self) && !n.isClosed() {
 		return fmt.Errorf("%w: %s", ErrReadOnly, n.howFar(status))
 	}
+	if n.neverMet(status) != "" && !n.isClosed() {
+		return errors.New("chatterbox: the members have not met: " + n.silentNow(status))
+	}
 	if refusal := n.inner.Refuses(); refusal != nil {
 		return n.whyEnded()
 	}
@@ -428,7 +431,7 @@ func (n *Node) whyNoRoom() string {
 	return n.inner.WhyNoRoom()
 }
 
-// silent names the members that are not heard.
+// silent names the members that are not heard, or says what no waiting mends.
 func (n *Node) silent() string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -442,10 +445,23 @@ func (n *Node) silent() string {
 const everybodyHeard = "all members are heard"
 
 func (n *Node) silentNow(status *protocol.Status) string {
+	if never := n.neverMet(status); never != "" {
+		return never
+	}
 	view, _ := n.inner.View()
 	return n.unheard(func(id int) bool {
 		return !isGone(view, member.ID(id)) && (id >= len(status.Heard) || !status.Heard[id])
 	})
+}
+
+// neverMet returns why the members can't meet any more, if that is so.
+func (n *Node) neverMet(status *protocol.Status) string {
+	for _, found := range status.Findings {
+		if found.Kind == protocol.NeverMet || found.Kind == protocol.OtherBinding {
+			return found.Text(n.called)
+		}
+	}
+	return ""
 }
 
 // unheard names the members that are silent.

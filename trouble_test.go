@@ -93,7 +93,13 @@ func TestCallsThatWaitLongAreToldOf(t *testing.T) {
 		}
 	}
 	inCluster(t, 3, watched, func(t *testing.T, c *chatterboxtest.Cluster) {
+		for _, name := range c.Names() { // else c may have met them already
+			c.CrashLosingData(name)
+		}
 		c.Isolate("c")
+		for _, name := range c.Names() {
+			c.Restart(name)
+		}
 		n := c.Node("c")
 		waits(t, "ready: the members have not met: a, b not heard", func(ctx context.Context) { _ = n.Ready(ctx) })
 		waits(t, "a broadcast waits for room", func(ctx context.Context) { _, _ = n.Broadcast(ctx, []byte("x")) })
@@ -114,5 +120,43 @@ func TestCallsThatWaitLongAreToldOf(t *testing.T) {
 		id := broadcast(t, n, "only c has it")
 		waits(t, id.String()+" is not settled: a, b not heard", func(ctx context.Context) { _, _ = n.Position(ctx, id) })
 		waits(t, "close: 1 entries are held by this member only: a, b not heard", func(ctx context.Context) { _ = n.Close(ctx) })
+	})
+}
+
+// TestMembersThatCannotMeetSaySo starts a member anew without its data before all were
+// there: nobody waits for what never comes without being told.
+func TestMembersThatCannotMeetSaySo(t *testing.T) {
+	inCluster(t, 3, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+		for _, name := range c.Names() {
+			c.CrashLosingData(name)
+		}
+		c.Restart("a")
+		c.Restart("b")
+		<-time.After(time.Second)
+		c.CrashLosingData("b")
+		c.Restart("b")
+		c.Restart("c")
+		<-time.After(10 * time.Second)
+		const want = "lost its data before all"
+		for _, name := range c.Names() {
+			s := c.Node(name).Status()
+			for _, err := range []error{s.Ready, s.Writable} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+		for _, name := range c.Names() {
+			c.CrashLosingData(name)
+		}
+		for _, name := range c.Names() {
+			c.Restart(name)
+		}
+		c.Agree()
+		for _, name := range c.Names() {
+			if err := c.Node(name).Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
 	})
 }

@@ -39,6 +39,7 @@ const (
 	LetGo                               // the member was let go by the others: it only reads
 	Replaced                            // the member was let go, and its place is another one's by now: it only reads, and never writes again
 	Forked                              // the others went on by force without the member, which may have shown entries that they do not have: it stays in a history of its own
+	NeverMet                            // the member lost its data before all had met, and the one that it was is what the others wait for
 )
 
 // Text returns what was found, and what to do, for people; name names a member.
@@ -56,6 +57,9 @@ func (f Finding) Text(name func(member.ID) string) string {
 	case OtherBinding:
 		return who + " and this member take different lives of a member for the one that counts, because one lost its data before all had met: nothing can ever settle; " +
 			"stop all members and start them anew, with empty folders if they have any"
+	case NeverMet:
+		return who + " lost its data before all members had met, and the others wait for the one that it was: nothing can settle; " +
+			"start it with the data folder that it had, or stop all members and start them anew, with empty folders if they have any"
 	case NoWriter:
 		return "no member is left that may write: each came back without its data, which the others remember; " +
 			"start those that still have their data folders with them, or stop all members and start the cluster anew"

@@ -158,13 +158,21 @@ func (r *Roster) Contradicts(b *protocol.Batch) {
 // or 0, and report whether an observer is what was heard there last.
 func (r *Roster) Findings(shown func(member.ID) uint64, observed func(member.ID) bool, heardOfAgreement bool) protocol.Findings {
 	now := slices.Clone(r.findings)
+	unmet := !r.Agreed() && !heardOfAgreement && r.hash != 0
 	alone := r.Agreed() && r.observer
 	for place := range r.binding {
 		id := member.ID(place)
-		if hash := shown(id); !r.Agreed() && !heardOfAgreement && r.hash != 0 && hash != 0 && hash != r.hash {
+		observes := observed(id)
+		if id == r.self {
+			observes = r.observer
+		}
+		if hash := shown(id); unmet && hash != 0 && hash != r.hash {
 			now.Add(protocol.OtherBinding, id)
 		}
-		alone = alone && (id == r.self || observed(id))
+		if unmet && observes {
+			now.Add(protocol.NeverMet, id)
+		}
+		alone = alone && observes
 	}
 	if alone {
 		now.Add(protocol.NoWriter, r.self)

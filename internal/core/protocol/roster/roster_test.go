@@ -323,7 +323,7 @@ func TestFarewell(t *testing.T) {
 	if begin(&again); len(again.Send) > 0 {
 		t.Error("begins twice")
 	}
-	if !f.Begun() || !slices.Contains(r.Findings(func(member.ID) uint64 { return 0 }, nil, true), protocol.Finding{Kind: protocol.OldData, Member: 0}) {
+	if !f.Begun() || !slices.Contains(r.Findings(func(member.ID) uint64 { return 0 }, func(member.ID) bool { return false }, true), protocol.Finding{Kind: protocol.OldData, Member: 0}) {
 		t.Fatal("not begun, or the member itself is not named")
 	}
 	steps := []struct {
