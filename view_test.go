@@ -244,7 +244,9 @@ func TestViewsAreTold(t *testing.T) {
 				told = append(told, fmt.Sprint(view.Number, " ", namesIn(view)))
 			}
 		}()
-		c.Agree()
+		if err := c.Node("a").Ready(t.Context()); err != nil { // else it may learn of the second view first
+			t.Fatal(err)
+		}
 		c.Crash("c")
 		c.Evict("b", "c")
 		c.Agree()

@@ -14,8 +14,8 @@ const (
 	agreeWithin = time.Minute
 )
 
-// Agree waits until all that run have settled everything and nothing new comes
-// for 100 ms, and fails the test if that takes a minute, or if two members have
+// Agree waits until all that run have met, and settled everything, and nothing new
+// comes for 100 ms. It fails the test if that takes a minute, or if two members have
 // another entry at the same position.
 func (c *Cluster) Agree() {
 	c.t.Helper()
@@ -38,7 +38,7 @@ func (c *Cluster) Agree() {
 	c.compare()
 }
 
-// calm reports whether all that run have settled as much, and all that they
+// calm reports whether all that run have met, and settled as much, and all that they
 // hold.
 func (c *Cluster) calm() (settled chatterbox.Position, calm bool) {
 	first := true
@@ -48,7 +48,8 @@ func (c *Cluster) calm() (settled chatterbox.Position, calm bool) {
 			continue
 		}
 		s := n.Status()
-		if s.Tentative > 0 || !first && s.Settled != settled {
+		met := s.View.Number > 0 || s.Settled > 0 || c.config.Protocol == "lockstep" // which has no views
+		if !met || s.Tentative > 0 || !first && s.Settled != settled {
 			return settled, false
 		}
 		settled, first = s.Settled, false
