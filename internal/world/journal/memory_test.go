@@ -54,96 +54,127 @@ func (f *plainFile) crash(all bool) {
 	f.data, f.dirty = bytes.Clone(f.disk), make([]bool, len(f.disk))
 }
 
+// twoDisks is a file on a disk in memory and what it should be.
+type twoDisks struct {
+	*testing.T
+	rng   *rand.Rand
+	disk  *Memory
+	fails bool // syncs
+	plain plainFile
+}
+
+func (d *twoDisks) must(err error) {
+	d.Helper()
+	if err != nil {
+		d.Fatal(err)
+	}
+}
+
+func (d *twoDisks) file() File {
+	d.Helper()
+	file, err := d.disk.Open("x")
+	d.must(err)
+	return file
+}
+
+// write writes mostly at the end.
+func (d *twoDisks) write(step int) {
+	at := len(d.plain.data)
+	if d.rng.IntN(6) == 0 {
+		at = d.rng.IntN(at + 1)
+	}
+	p := []byte{byte(step), 1, 2, 3, 4}[:1+d.rng.IntN(5)]
+	_, err := d.file().WriteAt(p, int64(at))
+	d.must(err)
+	d.plain.write(p, at)
+}
+
+func (d *twoDisks) sync(mayFail bool) {
+	d.fails = mayFail && d.rng.IntN(8) == 0
+	if err := d.file().Sync(); (err != nil) != d.fails {
+		d.Fatal(err)
+	}
+	d.plain.sync(d.fails)
+}
+
+func (d *twoDisks) truncate() {
+	size := d.rng.IntN(len(d.plain.data) + 1)
+	d.must(d.file().Truncate(int64(size)))
+	d.plain.data = d.plain.data[:size]
+}
+
+// rot changes a bit of what is read, or of the disk too.
+func (d *twoDisks) rot() {
+	bit := d.rng.IntN(8*len(d.plain.data) + 1)
+	switch at, mask := bit/8, byte(1)<<(bit%8); {
+	case at == len(d.plain.data):
+	case d.rng.IntN(2) == 0:
+		d.disk.Change("x")[at] ^= mask
+		d.plain.data[at] ^= mask
+	default:
+		d.disk.RotBit(bit)
+		if d.plain.data[at] ^= mask; at < len(d.plain.disk) {
+			d.plain.disk[at] ^= mask
+		}
+	}
+}
+
+// crash loses the power while somebody still writes who does not know of it.
+func (d *twoDisks) crash(all bool) {
+	late := d.file()
+	d.disk.Crash(func(n int) (int, int) {
+		if all {
+			return 0, n
+		}
+		return 0, 0
+	})
+	d.plain.crash(all)
+	_, err := late.WriteAt([]byte("late"), 0)
+	d.must(err)
+}
+
+func (d *twoDisks) restoreBackup() {
+	backup := d.disk.Clone()
+	backup.Fail = d.disk.Fail
+	d.disk = backup
+	d.plain.disk, d.plain.dirty = bytes.Clone(d.plain.data), make([]bool, len(d.plain.data))
+}
+
 // TestMemoryIsAPlainDisk does whatever can be done to a file, at random, and compares
 // what is read and what is on disk with a file that is kept byte by byte.
 func TestMemoryIsAPlainDisk(t *testing.T) {
-	refused := errors.New("refused")
 	for seed := range uint64(300) {
-		rng := rand.New(rand.NewPCG(seed, 1))
-		fails := false
-		disk := &Memory{Fail: func(operation, _ string) error {
-			if fails && operation == "sync" {
-				return refused
+		d := &twoDisks{T: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: &Memory{}}
+		d.disk.Fail = func(operation, _ string) error {
+			if d.fails && operation == "sync" {
+				return errors.New("refused")
 			}
 			return nil
-		}}
-		file, err := disk.Create("x")
-		if err == nil {
-			err = disk.SyncDir()
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		plain, crashed := &plainFile{}, false
+		_, err := d.disk.Create("x")
+		d.must(err)
+		d.must(d.disk.SyncDir())
 		for step := range 200 {
-			switch k := rng.IntN(40); {
-			case k < 18: // mostly at the end
-				at := len(plain.data)
-				if k < 3 {
-					at = rng.IntN(at + 1)
-				}
-				p := []byte{byte(step), byte(k), 1, 2, 3}[:1+rng.IntN(5)]
-				if _, err := file.WriteAt(p, int64(at)); err != nil {
-					t.Fatal(err)
-				}
-				plain.write(p, at)
+			switch k := d.rng.IntN(40); {
+			case k < 18:
+				d.write(step)
 			case k < 30:
-				fails = seed%2 == 0 && rng.IntN(8) == 0
-				if err := file.Sync(); (err != nil) != fails {
-					t.Fatal(err)
-				}
-				plain.sync(fails)
+				d.sync(seed%2 == 0)
 			case k < 33:
-				size := rng.IntN(len(plain.data) + 1)
-				if err := file.Truncate(int64(size)); err != nil {
-					t.Fatal(err)
-				}
-				plain.data = plain.data[:size]
-			case k == 33 && len(plain.data) > 0:
-				at := rng.IntN(len(plain.data))
-				disk.Change("x")[at]++
-				plain.data[at]++
-			case k == 34 && len(plain.data) > 0:
-				bit := rng.IntN(8 * len(plain.data))
-				disk.RotBit(bit)
-				plain.data[bit/8] ^= 1 << (bit % 8)
-				if bit/8 < len(plain.disk) {
-					plain.disk[bit/8] ^= 1 << (bit % 8)
-				}
-			case k == 35:
-				backup := disk.Clone()
-				backup.Fail = disk.Fail
-				disk = backup
-				plain.disk, plain.dirty = bytes.Clone(plain.data), make([]bool, len(plain.data))
-			case k > 36:
-				all, old := k == 37, file
-				disk.Crash(func(n int) (int, int) {
-					if all {
-						return 0, n
-					}
-					return 0, 0
-				})
-				plain.crash(all)
-				crashed = true
-				if file, err = disk.Open("x"); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := old.WriteAt([]byte("late"), 0); err != nil { // of who does not know yet
-					t.Fatal(err)
-				}
+				d.truncate()
+			case k < 36:
+				d.rot()
+			case k == 36:
+				d.restoreBackup()
+			default:
+				d.crash(k == 37)
 			}
-			if file, err = disk.Open("x"); err != nil {
-				t.Fatal(err)
+			if got := d.disk.files["x"].data; !bytes.Equal(got, d.plain.data) {
+				t.Fatalf("seed %d, step %d: reads %v, want %v", seed, step, got, d.plain.data)
 			}
-			if got := disk.files["x"].data; !bytes.Equal(got, plain.data) {
-				t.Fatalf("seed %d, step %d: reads %v, want %v", seed, step, got, plain.data)
+			if got := d.disk.files["x"].disk; !bytes.Equal(got, d.plain.disk) {
+				t.Fatalf("seed %d, step %d: on disk are %v, want %v", seed, step, got, d.plain.disk)
 			}
-			if got := disk.files["x"].disk; !bytes.Equal(got, plain.disk) {
-				t.Fatalf("seed %d, step %d: on disk are %v, want %v", seed, step, got, plain.disk)
-			}
-		}
-		if !crashed {
-			t.Errorf("seed %d: nothing crashed", seed)
 		}
 	}
 }
