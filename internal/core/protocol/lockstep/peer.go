@@ -92,6 +92,7 @@ type link struct {
 	retry  backoff       // of the next attempt to bring the peer up to date
 	rows   backoff       // of telling it all rows of others again
 	repeat time.Duration // when batches of others may go again
+	passed []uint64      // the last entry of each stream that was passed on
 
 	flight  flight
 	asking  bool // something was asked, or the link is down, and nothing heard since
@@ -172,7 +173,7 @@ func (k *link) ask(now time.Duration) {
 
 // startAnew forgets what was said, for the other side may not have heard it.
 func (k *link) startAnew() {
-	k.flight.last, k.told, k.relayed = 0, 0, nil
+	k.flight.last, k.told, k.relayed, k.passed = 0, 0, nil, nil
 	k.retry, k.rows = backoff{}, backoff{}
 }
 

@@ -32,26 +32,34 @@ const (
 // batch in the receive buffer, when its origin may be dead or cut off from the
 // peer: in the grace phase, after long silence, or when the peer says that it
 // does not hear the origin. An observer gets everything, from a
-// snapshot on.
+// snapshot on. What has not gone yet goes at once, for an origin waits for it;
+// the rest again once it had time to show.
 func (l *Lockstep) repeatOthers(to member.ID, p *peer, m *protocol.Message) {
-	v := p.latest()
-	if l.now < p.link.repeat || v.marks == nil || v.hash != l.roster.Hash() {
+	v, k := p.latest(), &p.link
+	if v.marks == nil || v.hash != l.roster.Hash() {
 		return
 	}
-	p.link.repeat = l.now + l.pause(&p.link)
-	if p.observed && l.beyond(v) {
+	again := l.now >= k.repeat
+	if again {
+		k.repeat = l.now + l.pause(k)
+	}
+	if again && p.observed && l.beyond(v) {
 		m.Snapshot = l.snapshot()
+	}
+	if k.passed == nil {
+		k.passed = make([]uint64, len(l.streams))
 	}
 	room := l.config.MessageBytesMax
 	for i := range l.held {
 		b := &l.held[i]
-		if v.marks[b.Origin].Have >= b.Last() || !p.observed && !l.repeats(b, to, p) {
+		if v.marks[b.Origin].Have >= b.Last() || !p.observed && !l.repeats(b, to, p) || !again && b.Last() <= k.passed[b.Origin] {
 			continue
 		}
 		if room < b.Size() && room < l.config.MessageBytesMax {
 			return
 		}
 		room -= b.Size()
+		k.passed[b.Origin] = max(k.passed[b.Origin], b.Last())
 		m.Batches = append(m.Batches, *b)
 	}
 }
