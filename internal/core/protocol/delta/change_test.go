@@ -13,10 +13,11 @@ import (
 // lettings is how many storms let members go.
 const lettings = 40
 
-// evicting is a weather in which members are told to let others go.
+// evicting is a weather in which members are told to let others go, or, in half of the
+// storms, that they have other addresses.
 func evicting(seed uint64) weather {
 	return weather{
-		members: 2 + int(seed%4), evicts: 0.003, durable: seed%3 > 0, reliable: seed%5 == 0,
+		members: 2 + int(seed%4), evicts: 0.003, moves: float64(seed/4%2) * 0.003, durable: seed%3 > 0, reliable: seed%5 == 0,
 		loss: float64(seed%4) / 10, cuts: 0.003, crashes: float64(min(seed%3, 1)) * 0.003,
 	}
 }
@@ -25,7 +26,7 @@ func evicting(seed uint64) weather {
 // there is one order, nothing that was delivered is taken back, and what all of
 // those who stay hold settles. Who was let go reads on.
 func TestMembersAreLetGo(t *testing.T) {
-	views, gone, lost := 0, 0, 0
+	views, gone, lost, moved := 0, 0, 0, 0
 	for seed := range uint64(lettings) {
 		s := newStorm(seed, evicting(seed))
 		if verdict := playOut(s); verdict != "" {
@@ -35,14 +36,15 @@ func TestMembersAreLetGo(t *testing.T) {
 		if v := s.judge.newest(); v != nil {
 			gone += s.members - v.Size()
 		}
+		moved += s.judge.moves()
 		for place, stream := range s.judge.streams {
 			if n := len(stream); n > 0 && stream[n-1].last > s.judge.cut(member.ID(place)) {
 				lost++
 			}
 		}
 	}
-	t.Logf("%d storms: %d views, %d members let go, of whom %d wrote more than the others had", lettings, views, gone, lost)
-	if views < lettings || gone < lettings/2 || lost < lettings/4 {
+	t.Logf("%d storms: %d views, %d members let go, of whom %d wrote more than the others had, %d addresses", lettings, views, gone, lost, moved)
+	if views < lettings || gone < lettings/2 || lost < lettings/4 || moved < lettings/4 {
 		t.Error("too little happens to mean anything")
 	}
 }

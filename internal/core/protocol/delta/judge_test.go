@@ -210,6 +210,21 @@ func (j *judge) cut(stream member.ID) uint64 {
 	return ^uint64(0)
 }
 
+// moves returns how often a tenant had another address in one view than in the one
+// before.
+func (j *judge) moves() (count int) {
+	for number, v := range j.views {
+		before := j.views[number-1]
+		for place := range v.Places {
+			p := &v.Places[place]
+			if before != nil && place < len(before.Places) && before.Places[place].Identity == p.Identity && before.Places[place].Address != p.Address {
+				count++
+			}
+		}
+	}
+	return count
+}
+
 // newest returns the newest view that was installed anywhere; nil: only the first.
 func (j *judge) newest() (newest *member.View) {
 	for _, v := range j.views {

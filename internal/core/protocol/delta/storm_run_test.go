@@ -1,6 +1,7 @@
 package delta_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -81,6 +82,9 @@ func (s *storm) fail() {
 	if s.evicts > 0 && s.rng.Float64() < s.evicts {
 		s.evict(s.rng.IntN(len(s.nodes)), s.rng.IntN(len(s.nodes)))
 	}
+	if s.moves > 0 && s.rng.Float64() < s.moves {
+		s.move(s.rng.IntN(len(s.nodes)), s.rng.IntN(len(s.nodes)))
+	}
 	if s.returns > 0 && s.rng.Float64() < s.returns {
 		s.comeBack(s.rng.IntN(len(s.nodes)))
 	}
@@ -99,6 +103,17 @@ func (s *storm) evict(by, whom int) {
 	if s.rng.IntN(8) == 0 {
 		c = member.Change{Kind: member.Renew}
 	}
+	s.step(by, protocol.Event{Kind: protocol.Change, Change: &c})
+}
+
+// move has a member told that another one, or itself, has one of three addresses. Links
+// go on as they are.
+func (s *storm) move(by, whom int) {
+	if s.nodes[by].reducer == nil || whom >= s.nodes[by].places {
+		return
+	}
+	address := fmt.Sprintf("%s:%d", member.Letter(member.ID(whom)), 1+s.rng.IntN(3))
+	c := member.Change{Kind: member.Move, Identity: s.nodes[by].tenant(whom), Address: address}
 	s.step(by, protocol.Event{Kind: protocol.Change, Change: &c})
 }
 

@@ -27,6 +27,7 @@ type weather struct {
 	amnesia float64 // chance that a restart, once the members agreed, finds no data
 	idle    int     // members, the last ones, that have nothing to say
 	evicts  float64 // chance that a member is told to have another one let go
+	moves   float64 // chance that a member is told that one has another address
 	returns float64 // chance that one that was let go, or came without data, is told to come back
 	joins   int     // newcomers, who ask for places behind those of the members
 

@@ -38,6 +38,7 @@ func (j *judge) decided(w *world, n *node, v *member.View) {
 		}
 	}
 	j.views = append(j.views, v)
+	j.addresses(v)
 	for _, other := range w.nodes {
 		if v.IsForced() && other.view != nil && v.Has(other.identity) {
 			j.stays(other, other.view)
@@ -46,6 +47,38 @@ func (j *judge) decided(w *world, n *node, v *member.View) {
 			j.fault("time", "%s settled %d in view %d, but view %d has the time %d", other.name, other.settled, other.view.Number, v.Number, v.Clock)
 		}
 	}
+}
+
+// addresses: each is that of one member.
+func (j *judge) addresses(v *member.View) {
+	known := map[string]string{}
+	for i := range v.Places {
+		p := &v.Places[i]
+		if other, has := known[p.Address]; has && p.Role == member.Writer {
+			j.fault("address", "view %d has %s and %s at %s", v.Number, other, p.Name, p.Address)
+		}
+		if p.Role == member.Writer {
+			known[p.Address] = p.Name
+		}
+	}
+}
+
+// moves returns how often a member had another address in one view than in the one
+// before.
+func (j *judge) moves() (count int) {
+	for _, v := range j.views {
+		for _, next := range j.views {
+			if next.Number != v.Number+1 || !next.Continues(v) {
+				continue
+			}
+			for place := range v.Places {
+				if before, after := &v.Places[place], &next.Places[place]; before.Identity == after.Identity && before.Address != after.Address {
+					count++
+				}
+			}
+		}
+	}
+	return count
 }
 
 // stays: who is named by a force leaves for nothing else.

@@ -79,7 +79,7 @@ func (w *world) toggle(n *node) {
 }
 
 // ask has a node change the view: somebody goes, comes back, is seated where somebody
-// is gone or at a new place, or nobody does.
+// is gone or at a new place, has another address, or nobody does.
 func (w *world) ask(n *node) {
 	other := w.nodes[w.random.IntN(len(w.nodes))]
 	if p := &n.view.Places[w.random.IntN(len(n.view.Places))]; w.lively && p.Role == member.Gone {
@@ -89,6 +89,8 @@ func (w *world) ask(n *node) {
 	switch {
 	case w.random.IntN(8) == 0:
 		c = member.Change{Kind: member.Renew}
+	case n.view.Has(other.identity) && w.random.IntN(4) == 0:
+		c.Kind, c.Address = member.Move, w.anyAddress()
 	case n.view.Has(other.identity):
 		c.Kind = member.Evict
 	case other.view == nil:
@@ -100,6 +102,11 @@ func (w *world) ask(n *node) {
 	}
 	_ = n.synod.Ask(c)
 	w.step(n)
+}
+
+// anyAddress returns one that is new, or one that somebody has, had, or comes with.
+func (w *world) anyAddress() string {
+	return fmt.Sprintf("%c:%s", "gh"[w.random.IntN(2)], w.nodes[w.random.IntN(len(w.nodes))].name)
 }
 
 func isTenant(v *member.View, identity member.Identity) bool {
@@ -213,7 +220,7 @@ func (w *world) newest() *member.View {
 // others.
 func TestViewsChangeSafely(t *testing.T) {
 	runs := uint64(draw.Of(3000, 500))
-	changes, seated, back, entries := uint64(0), 0, 0, 0
+	changes, seated, back, moved, entries := uint64(0), 0, 0, 0, 0
 	for seed := range runs {
 		w, found := run(seed, mutant.None)
 		if found != "" {
@@ -224,10 +231,11 @@ func TestViewsChangeSafely(t *testing.T) {
 		for i := range v.Places {
 			seated, back = seated+len(v.Places[i].Former), back+len(v.Places[i].Returns)
 		}
+		moved += w.judge.moves()
 		entries += len(w.judge.orders[v.Roots[0]])
 	}
-	t.Logf("%d runs, %d views, %d seated in the stead of others, %d came or came back, %d entries", runs, changes, seated, back, entries)
-	if changes < runs || seated == 0 || back < seated/2 || uint64(entries) < runs {
+	t.Logf("%d runs, %d views, %d seated in the stead of others, %d came or came back, %d moved, %d entries", runs, changes, seated, back, moved, entries)
+	if changes < runs || seated == 0 || back < seated/2 || uint64(moved) < runs/20 || uint64(entries) < runs {
 		t.Error("the runs change and write too little to mean anything")
 	}
 }
