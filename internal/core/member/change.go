@@ -159,6 +159,15 @@ func (c *Change) checkRejoin(v *View) error {
 
 // checkForce returns why these survivors cannot go on alone.
 func (c *Change) checkForce(v *View) error {
+	if len(c.Survivors) == v.Size() {
+		return errors.New("by force some members go, and some stay")
+	}
+	return c.checkSurvivors(v)
+}
+
+// checkSurvivors returns why these survivors are not all members, each once. They may be
+// all that are left, by a view that nobody can show to be decided on any more.
+func (c *Change) checkSurvivors(v *View) error {
 	for i, one := range c.Survivors {
 		if !v.Has(one) {
 			return fmt.Errorf("%s is no member of view %d, so it cannot go on by force", one, v.Number)
@@ -167,8 +176,8 @@ func (c *Change) checkForce(v *View) error {
 			return errors.New("the survivors do not stand by their identities, each once")
 		}
 	}
-	if len(c.Survivors) == 0 || len(c.Survivors) == v.Size() {
-		return errors.New("by force some members go, and some stay")
+	if len(c.Survivors) == 0 {
+		return errors.New("by force somebody stays")
 	}
 	return nil
 }
@@ -202,9 +211,14 @@ type Grounds struct {
 	Clock    clock.Time // the latest of their clocks
 }
 
-// Successor returns the view that a change makes of this one.
+// Successor returns the view that a change makes of this one. By force it may be that of
+// the same members, if they are those who are to go on.
 func (v *View) Successor(c Change, g Grounds) (*View, error) {
-	if err := c.Check(v); err != nil {
+	check := c.Check
+	if c.Kind == Force {
+		check = c.checkSurvivors
+	}
+	if err := check(v); err != nil {
 		return nil, err
 	}
 	next := &View{
