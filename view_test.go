@@ -349,7 +349,7 @@ func TestAnEvictedMemberThatNoticedNothingLearnsOfIt(t *testing.T) {
 // TestConflictingChangesAreMadeOneAfterTheOther has two of five members let go of
 // each other, and a third one of a fourth, at the same time.
 func TestConflictingChangesAreMadeOneAfterTheOther(t *testing.T) {
-	inCluster(t, 5, nil, func(t *testing.T, c *chatterboxtest.Cluster) {
+	inCluster(t, 5, byCommand, func(t *testing.T, c *chatterboxtest.Cluster) {
 		c.Agree()
 		c.Crash("e")
 		ended := make(chan error, 3)
