@@ -39,13 +39,14 @@
 //
 // # Limits
 //
-// The members are those that a cluster begins with, but for those that are
-// evicted, see [Node.Change]. While one of them is silent nothing settles; it
-// settles when that one is heard again, or evicted. A member that comes back
-// without its data, or that is volatile and was restarted, reads: what has settled
-// before stays as it is, and nothing more settles before its former life is
-// evicted, for only that knew what it had promised. Then it has the place of that
-// one, catches up and writes, in another life.
+// While a member is silent nothing settles. It settles when that one is heard
+// again, or evicted: after Config.EvictAfter, or by [Node.Change]; of two members
+// neither can evict the other. One that joins (Config.Join) reads until it is a
+// member. A member that comes back without its data, or that is volatile and was
+// restarted, reads: what has settled before stays as it is, and nothing more
+// settles before its former life is evicted, for only that knew what it had
+// promised. Then it has the place of that one, catches up and writes, in another
+// life.
 package chatterbox
 
 import "errors"

@@ -17,7 +17,7 @@ type meta struct {
 // SetMeta publishes up to MaxMeta bytes about this member to all members, such
 // as the address of another service; it copies them. Only the last ones count;
 // they have no place in the order and are not stored. Other members read them
-// in MemberStatus.Meta.
+// in MemberStatus.Meta. More bytes than that are an error, and change nothing.
 func (n *Node) SetMeta(meta []byte) error {
 	if len(meta) > MaxMeta {
 		return fmt.Errorf("chatterbox: meta of %d bytes, allowed are %d", len(meta), MaxMeta)
