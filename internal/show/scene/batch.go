@@ -87,6 +87,7 @@ func (s *Scene) hold(m *Member, e *trace.Event) {
 			t.former += min(t.known, t.end)
 		}
 		t.identity, t.known = e.Identity, 0
+		m.Have[e.Stream] = e.Seq - 1 // what it held of the other life counts no more
 	}
 	if last > t.known {
 		t.known = last
