@@ -192,9 +192,7 @@ func (t *Transport) refuse(conn net.Conn, reason error) {
 	case errors.Is(reason, wire.ErrMalformed):
 		t.notice("garbage", conn, "refused a connection: what came is not a hello", "error", reason)
 	default:
-		if t.notices.dueToo("refused: "+reason.Error(), t.now()) {
-			t.notice("refused", conn, "refused a connection", "error", reason)
-		}
+		t.noticeToo(conn, reason)
 	}
 	if _, secure := conn.(*tls.Conn); t.security.server != nil && !secure && !errors.Is(reason, errPlain) {
 		return // TLS has told the other side
@@ -207,5 +205,13 @@ func (t *Transport) refuse(conn net.Conn, reason error) {
 func (t *Transport) notice(kind string, conn net.Conn, text string, args ...any) {
 	if t.running.Err() == nil && t.notices.due(kind, conn.RemoteAddr(), t.now()) {
 		t.config.Log.Warn(text, append(args, "from", conn.RemoteAddr().String())...)
+	}
+}
+
+// noticeToo logs that a connection is refused: of each host not too often, and of so many
+// hosts with the same reason. What is not told of a host does not count among these.
+func (t *Transport) noticeToo(conn net.Conn, reason error) {
+	if t.running.Err() == nil && t.notices.due("refused", conn.RemoteAddr(), t.now()) && t.notices.dueToo("refused: "+reason.Error(), t.now()) {
+		t.config.Log.Warn("refused a connection", "error", reason, "from", conn.RemoteAddr().String())
 	}
 }

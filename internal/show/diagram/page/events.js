@@ -56,6 +56,8 @@ function drawEvent({ dots, lines }, e) {
     ev.stopPropagation();
   };
   el.onfocus = () => {
+    if (S.left === el) return; // only the window has the focus again
+    S.left = null;
     if (!S.pin) show(e);
   };
   e.el = el;

@@ -115,6 +115,7 @@ addEventListener('keydown', e => {
   const simple = {
     Escape: () => {
       S.pin = null;
+      S.left = document.activeElement;
       show(null);
     },
     '+': () => zoom(0.6),
