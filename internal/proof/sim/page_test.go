@@ -24,6 +24,8 @@ func testOf(c *check.Check) string {
 		return "`sim.TestSameSeedSameHash`"
 	case "one-position", "readers-see-all":
 		return "`sim.TestBrokenHistoryIsCaught`"
+	case "parted-say-so":
+		return "`sim.TestEveryMutantIsCaught`, with `view-parted-in-silence`"
 	case "recovers-acknowledged":
 		return "`journal.TestCrashAtEveryStepRecoversAnAcknowledgedPrefix`"
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/proof/mutant"
@@ -29,6 +30,8 @@ type plot struct {
 func plots() map[mutant.Mutant]plot {
 	return map[mutant.Mutant]plot{
 		"minority-decides":      {minority, []string{"one view"}},
+		"no-quorum":             {run, []string{"taken back", "one view", "time"}},
+		"standstill-fixed":      {farApart, []string{"stuck"}},
 		"adoption-skipped":      {run, []string{"one view"}},
 		"acceptance-forgotten":  {run, []string{"forgotten", "durable"}},
 		"promise-forgotten":     {run, []string{"forgotten", "durable"}},
@@ -132,6 +135,38 @@ func lateClock(_ uint64, broken mutant.Mutant) (*world, verdict) {
 		w.hand(c, a)
 		w.hand(c, b)
 		w.end()
+	})
+}
+
+// farApart has one of three die, and what the two others say take longer than the first
+// wait of a choice that stands still.
+func farApart(_ uint64, broken mutant.Mutant) (*world, verdict) {
+	w := newWorld(0, 3, 0, broken)
+	return w, w.judged(func() {
+		a, b, c := w.nodes[0], w.nodes[1], w.nodes[2]
+		w.bury(c)
+		_ = a.synod.Ask(member.Change{Kind: member.Evict, Identity: c.identity})
+		type sent struct {
+			at time.Duration
+			*message
+		}
+		var way []sent
+		for end := w.now + 5*time.Minute; w.now < end; w.now += 100 * time.Millisecond {
+			for _, pair := range [][2]*node{{a, b}, {b, a}} {
+				w.step(pair[0])
+				w.tell(pair[0], pair[1])
+			}
+			for _, m := range w.mail {
+				way = append(way, sent{w.now, m})
+			}
+			w.mail = nil
+			for ; len(way) > 0 && w.now-way[0].at >= 2400*time.Millisecond; way = way[1:] {
+				w.receive(w.nodes[way[0].to], way[0].message)
+			}
+		}
+		if missing := w.settledAll(); missing != "" {
+			w.judge.fault("stuck", "%s", missing)
+		}
 	})
 }
 
