@@ -249,10 +249,13 @@ func TestOlderDataMustStop(t *testing.T) {
 	met := []trace.Event{at(time.Second, receives(b, a, 2)), at(time.Second, receives(a, b, 1))}
 	other := appends(a, a, 2, 9)
 	end := at(9*time.Second, phase(check.PhaseEnd))
+	replaced := trace.Event{At: time.Second, Kind: trace.Opens, Member: a, Stream: a, Identity: 99, Hash: 98, Number: 2, Have: 2}
 	for name, c := range map[string]struct {
 		then   []trace.Event
 		broken bool
 	}{
+		"reads":     {append(slices.Clone(met), replaced, end), false},
+		"usurps":    {append(slices.Clone(met), replaced, at(2*time.Second, other), end), true},
 		"alone":     {[]trace.Event{other, publishes(a, a, 2, 9), end}, false},
 		"goes on":   {append(slices.Clone(met), other, end), true},
 		"stops":     {append(slices.Clone(met), trace.Event{Kind: trace.Crash, Member: a, Note: check.DataOld}, end), false},

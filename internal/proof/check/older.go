@@ -49,6 +49,7 @@ func (h *history) noteOlder(e *trace.Event) {
 	case trace.Ends:
 		m.out = m.out || e.Stream == e.Member
 	case trace.Opens:
+		m.out = m.out || e.Stream == e.Member && member.Identity(e.Hash) != m.identity
 		h.noteOpens(m, e)
 	case trace.Recover:
 		m.ever[e.Stream] = max(m.ever[e.Stream], e.Have)
@@ -99,6 +100,7 @@ type old struct {
 	heardBy  member.Set
 	metAt    time.Duration // when it first heard somebody who heard it and knows more; 0: never
 	gone     bool          // it learned that the others went on without it: then it only reads, and comes back as any other
+	replaced bool          // it learned that its place is another one's: then it only reads
 }
 
 // oldDataStops: a member that comes back with fewer of its own entries than a
@@ -130,9 +132,14 @@ func (c *checker) followOld(e *trace.Event, life *old) {
 		*life = old{identity: e.Identity}
 	case e.Kind == trace.Ends:
 		life.gone = life.gone || e.Stream == e.Member
+	case e.Kind == trace.Opens:
+		life.replaced = life.replaced || e.Stream == e.Member && member.Identity(e.Hash) != life.identity
 	case e.Kind == trace.Recover && e.Stream == e.Member:
 		life.have = max(life.have, e.Have)
 	case e.Kind == trace.Append && e.Stream == e.Member && c.past.writer(e.Identity) == life.identity:
+		if life.replaced && !c.past.members[e.Member].opening {
+			c.violated(e, "adds %d/%d to a stream that is another one's by now", e.Stream, e.Seq)
+		}
 		newToAll := e.Seq == life.have+1 && e.Seq == c.past.streams[e.Stream].length()+1
 		if life.heardBy.Len() == 0 || newToAll {
 			life.have = max(life.have, e.Seq+e.Count-1)
@@ -147,7 +154,7 @@ func (c *checker) followOld(e *trace.Event, life *old) {
 // judgeOld looks in the end for lives with older data that went on.
 func (c *checker) judgeOld(e *trace.Event, lives []old) {
 	for k := range lives {
-		if life := &lives[k]; e.Note == PhaseEnd && life.metAt > 0 && !life.gone && e.At > life.metAt+meetFor {
+		if life := &lives[k]; e.Note == PhaseEnd && life.metAt > 0 && !life.gone && !life.replaced && e.At > life.metAt+meetFor {
 			c.violated(e, "member %d goes on with the %d own entries of an older copy of its data, %v after it met somebody who holds more of them",
 				member.ID(k), life.have, e.At-life.metAt)
 		}

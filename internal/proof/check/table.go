@@ -126,7 +126,7 @@ func stepChecks() []Check {
 		},
 		{
 			Name: "old-data-stops", Promise: "A member that comes back with fewer of its own entries than its peers hold stops when they meet, unless it was let go, and no other one stops.",
-			Catches: "numbers given out again", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Ends, trace.Append, trace.Receive, trace.Crash, trace.Phase},
+			Catches: "numbers given out again", kinds: []trace.Kind{trace.Start, trace.Recover, trace.Ends, trace.Opens, trace.Append, trace.Receive, trace.Crash, trace.Phase},
 			older: true, applies: always, rule: oldDataStops,
 		},
 	}

@@ -83,7 +83,7 @@ func (w *world) someStop() bool {
 // no links at all connect a quorum; anything else lasts for half of that at most.
 func (w *world) noneAway() bool {
 	for i := range w.lines {
-		if a := w.lines[i].Action; a == failure.Clock || a == failure.Rate || a == failure.Evict || a == failure.Force || a == failure.Leave || a == failure.Stop && !w.shape.Journal || a == failure.CrashLosingData || a == failure.CrashRestoring {
+		if a := w.lines[i].Action; a == failure.Clock || a == failure.Rate || a == failure.Evict || a == failure.Force || a == failure.Leave || a == failure.Join || a == failure.Observe || a == failure.Stop && !w.shape.Journal || a == failure.CrashLosingData || a == failure.CrashRestoring {
 			return false
 		}
 	}
