@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"chatterbox"
 	"chatterbox/chatterboxtest"
+	"chatterbox/internal/core/member"
 	"chatterbox/internal/proof/check"
 	"chatterbox/internal/proof/trace"
 )
@@ -117,6 +119,26 @@ func TestAMapEvicts(t *testing.T) {
 		id := broadcast(t, c.Node("b"), "x")
 		if within(t, c.Node("a"), id, time.Minute) == 0 || c.Node("a").Status().View.Number != 2 {
 			t.Errorf("%+v", c.Node("a").Status())
+		}
+		var lines bytes.Buffer
+		if err := c.Trace(&lines); err != nil {
+			t.Fatal(err)
+		}
+		reader, err := trace.NewReader(&lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		installed, ended := map[member.ID]uint64{}, map[member.ID]member.ID{}
+		for e := (trace.Event{}); reader.Next(&e) == nil; {
+			switch e.Kind {
+			case trace.Install:
+				installed[e.Member] = e.Number
+			case trace.Ends:
+				ended[e.Member] = e.Stream
+			}
+		}
+		if want := map[member.ID]uint64{0: 2, 1: 2}; !maps.Equal(installed, want) || !maps.Equal(ended, map[member.ID]member.ID{0: 2, 1: 2}) {
+			t.Errorf("by the trace members went by views %v, in which the streams %v ended", installed, ended)
 		}
 	})
 }

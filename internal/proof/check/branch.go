@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"sort"
 
 	"chatterbox/internal/core/member"
 	"chatterbox/internal/proof/trace"
@@ -45,6 +46,20 @@ func (b *branch) first() *branch {
 	return b
 }
 
+// find returns the index in the order of the batch at a position, and reports whether
+// anybody has delivered it. A state that came from a peer may stand for batches that
+// nobody has delivered yet: who sent it is about to.
+func (b *branch) find(position uint64) (index int, found bool) {
+	switch n := len(b.order); {
+	case b.near < n && b.order[b.near].position == position:
+		return b.near, true // several rules look at one event
+	case n == 0 || b.order[n-1].position < position:
+		return n, false // it is the foremost
+	}
+	b.near = sort.Search(len(b.order), func(i int) bool { return b.order[i].position >= position })
+	return b.near, b.order[b.near].position == position
+}
+
 // end notes that a stream ends in the view of a number, after so many entries.
 func (b *branch) end(stream member.ID, have, number uint64) {
 	if number >= b.endsAt[stream] {
@@ -66,8 +81,13 @@ func (h *history) noteForced(m *witness, e *trace.Event) {
 	m.coming, h.newest = part, part
 }
 
-// shown returns what a member delivered in the history that it goes by.
+// shown returns what a member delivered in the history that it goes by, before a restart
+// too: until it is told a view of another one again it goes by that of the founders.
 func (m *witness) shown() []placed {
+	if m.showedIn != nil && m.showedIn.isWithin(m.branch) && m.showed > m.position && m.showedIn != m.coming {
+		i, _ := m.showedIn.find(m.showed)
+		return m.showedIn.order[:i]
+	}
 	i, _ := m.branch.find(m.position)
 	return m.branch.order[:i]
 }

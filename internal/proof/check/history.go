@@ -65,6 +65,8 @@ type witness struct {
 	spoken    clock.Vector      // the same of all lives
 	latest    clock.Time        // the largest time of all batches held
 	position  uint64            // entries delivered
+	showed    uint64            // the most that it delivered with its data, in this life or an earlier one
+	showedIn  *branch           // in which history
 	view      uint64            // the number of the view by which it goes; 0: the first one, or none
 	size      int               // members of that view; 0: all
 	gone      member.Set        // who was let go by then
@@ -155,6 +157,7 @@ func (h *history) note(e *trace.Event) {
 		h.healedAt, h.endedAt = e.At, e.At
 		if e.Note == DataOlder {
 			m.older = true
+			m.showed, m.showedIn = 0, nil // it does not know of that
 			h.loseUntold(e.Member)
 		}
 		if e.Note == DataLost {
@@ -280,6 +283,7 @@ func (m *witness) start(e *trace.Event) {
 		m.identities++
 		clear(m.published)
 		m.told, m.before = 0, 0
+		m.showed, m.showedIn = 0, nil
 	}
 	m.identity = e.Identity
 	clear(m.held)
@@ -390,20 +394,9 @@ func (h *history) noteDeliver(m *witness, e *trace.Event) {
 		})
 	}
 	m.position = e.Position + e.Count
-}
-
-// find returns the index in the order of the batch at a position, and reports whether
-// anybody has delivered it. A state that came from a peer may stand for batches that
-// nobody has delivered yet: who sent it is about to.
-func (b *branch) find(position uint64) (index int, found bool) {
-	switch n := len(b.order); {
-	case b.near < n && b.order[b.near].position == position:
-		return b.near, true // several rules look at one event
-	case n == 0 || b.order[n-1].position < position:
-		return n, false // it is the foremost
+	if m.position > m.showed || !m.branch.isWithin(m.showedIn) {
+		m.showed, m.showedIn = m.position, m.branch
 	}
-	b.near = sort.Search(len(b.order), func(i int) bool { return b.order[i].position >= position })
-	return b.near, b.order[b.near].position == position
 }
 
 // after returns the index of the first batch that is not within the first have
